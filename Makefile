@@ -1,0 +1,66 @@
+# Each target sets up what it needs in .venv: nothing has to be installed by hand but Python.
+#
+#   make train DATA=folder EPOCHS=5 ARGS="--batch-size 100"
+#   make test JOBS=0 ARGS="tests/test_linear.py -x"
+#   make PYTHON=/opt/python3.13/bin/python3 test
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: train test test-slow lint format clean help
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet --prefer-binary
+JOBS ?= 2
+ARGS ?=
+
+train: $(VENV)/.for-train  ## train the LeNet on Fashion-MNIST (DATA=folder, EPOCHS=n, ARGS=...)
+	@$(PY) -m examples.fashion_lenet \
+		$(if $(DATA),--data "$(DATA)") $(if $(EPOCHS),--epochs $(EPOCHS)) $(ARGS)
+
+# one BLAS thread each, or the JOBS processes fight over the cores
+test: $(VENV)/.for-test  ## run the tests (JOBS=processes, 0 for none; ARGS=...)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) $(ARGS)
+
+test-slow: $(VENV)/.for-test  ## run the tests that take minutes
+	@$(PY) -m pytest -m slow $(ARGS)
+
+lint: $(VENV)/.for-lint  ## check style, types and layering
+	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/ruff format --check
+	@$(VENV)/bin/mypy --strict nnlite
+	@$(VENV)/bin/lint-imports
+
+format: $(VENV)/.for-lint  ## bring the source into form
+	@$(VENV)/bin/ruff check --fix
+	@$(VENV)/bin/ruff format
+
+clean:  ## remove .venv, caches and runs
+	rm -rf $(VENV) runs build dist *.egg-info .*_cache .hypothesis .coverage
+	find nnlite tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+$(VENV)/.for-train: EXTRAS := plot,progress
+$(VENV)/.for-test: EXTRAS := plot,progress,test,torch
+$(VENV)/.for-lint: EXTRAS := lint
+$(VENV)/.for-%: setup.cfg pyproject.toml | $(PY)
+	@echo "installing nnlite[$(EXTRAS)] into $(VENV) (only after changes of setup.cfg)"
+	@$(PIP) --editable ".[$(EXTRAS)]"
+	@touch $@
+
+$(PY):
+	@set -eu; \
+	for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			echo "making $(VENV) with $$("$$python" --version)"; \
+			"$$python" -m venv $(VENV) && exit 0; \
+			rm -rf $(VENV); \
+			echo "'$$python -m venv' failed: on Debian and Ubuntu, install python3-venv" >&2; \
+			exit 1; \
+		fi; \
+	done; \
+	echo "nnlite needs Python 3.11 or later, and none was found; name one with" >&2; \
+	echo "    make PYTHON=/path/to/python3" >&2; \
+	exit 1
