@@ -1,0 +1,39 @@
+"""Arrays, devices, dtypes and random numbers: the one layer that knows array libraries apart."""
+
+from nnlite.backend.device import CPU, Device, device
+from nnlite.backend.dtypes import Dtype, as_dtype, is_float
+from nnlite.backend.quiet import hush, quiet, unhush
+from nnlite.backend.registry import (
+    NUMPY,
+    Array,
+    Backend,
+    array_module,
+    backend_for,
+    backend_of,
+    is_array,
+    register,
+)
+from nnlite.backend.rng import Generator, default_generator, manual_seed
+
+__all__ = [
+    "CPU",
+    "NUMPY",
+    "Array",
+    "Backend",
+    "Device",
+    "Dtype",
+    "Generator",
+    "array_module",
+    "as_dtype",
+    "backend_for",
+    "backend_of",
+    "default_generator",
+    "device",
+    "hush",
+    "is_array",
+    "is_float",
+    "manual_seed",
+    "quiet",
+    "register",
+    "unhush",
+]

@@ -1,0 +1,109 @@
+"""Random numbers from explicit generators; NumPy's global state is never touched."""
+
+from __future__ import annotations
+
+import secrets
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from nnlite.backend.registry import Array
+from nnlite.errors import ArgumentError
+
+
+class Generator:
+    """A stream of random numbers, as ``torch.Generator``; here NumPy's SFC64.
+
+    The same seed gives the same numbers on every machine. The numbers differ from PyTorch's.
+    """
+
+    def __init__(self, device: object = "cpu") -> None:
+        self._seed = 0
+        self.numpy: np.random.Generator
+        self.manual_seed(secrets.randbits(63))
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start the stream anew from a whole number; returns self.
+
+        Raises:
+            ArgumentError: seed is no whole number from -2^63 to 2^64 - 1.
+        """
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+            raise ArgumentError(
+                "manual_seed", "seed", expected="a whole number", got=repr(seed), hint="try 0"
+            )
+        if not -(2**63) <= seed < 2**64:
+            raise ArgumentError(
+                "manual_seed",
+                "seed",
+                expected="a number from -2^63 to 2^64 - 1",
+                got=str(seed),
+                hint="any small number will do",
+            )
+        self._seed = int(seed)
+        self.numpy = np.random.Generator(np.random.SFC64(self._seed % 2**64))
+        return self
+
+    def seed(self) -> int:
+        """Start the stream anew from the system's entropy; returns the seed taken."""
+        self.manual_seed(secrets.randbits(63))
+        return self._seed
+
+    def initial_seed(self) -> int:
+        """The seed that the stream was last started from."""
+        return self._seed
+
+    def get_state(self) -> dict[str, Any]:
+        """Where the stream stands: a plain dict (NumPy's ``bit_generator.state``)."""
+        return {"seed": self._seed, "state": self.numpy.bit_generator.state}
+
+    def set_state(self, state: dict[str, Any]) -> Generator:
+        """Go on from where ``get_state`` was called; returns self."""
+        if not isinstance(state, dict) or set(state) != {"seed", "state"}:
+            raise ArgumentError(
+                "Generator.set_state",
+                "state",
+                expected="what get_state() returned",
+                got=type(state).__name__,
+                hint="states of other libraries' generators do not fit",
+            )
+        self._seed = int(state["seed"])
+        self.numpy.bit_generator.state = state["state"]
+        return self
+
+    def uniform(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """Numbers from [0, 1) of dtype float32 or float64."""
+        return self.numpy.random(shape, dtype=dtype.type)
+
+    def normal(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """Standard normal numbers of dtype float32 or float64."""
+        return self.numpy.standard_normal(shape, dtype=dtype.type)
+
+    def integers(self, low: int, high: int, shape: tuple[int, ...]) -> Array:
+        """int64 numbers from [low, high)."""
+        return self.numpy.integers(low, high, shape)
+
+    def permutation(self, n: int) -> Array:
+        """The numbers 0 to n - 1 in random order, int64."""
+        return self.numpy.permutation(n)
+
+
+_default: ContextVar[Generator | None] = ContextVar("nnlite_default_generator", default=None)
+
+
+def default_generator() -> Generator:
+    """This context's generator, made from the system's entropy on first use.
+
+    Each thread and each asyncio task that is not seeded has a stream of its own.
+    """
+    generator = _default.get()
+    if generator is None:
+        generator = Generator()
+        _default.set(generator)
+    return generator
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed this context's default generator; returns it."""
+    return default_generator().manual_seed(seed)
