@@ -1,0 +1,31 @@
+"""Reverse-mode automatic differentiation.
+
+Read in this order: tensor.py (an array and its place in the graph), op.py (how an operation is
+written and recorded), engine.py (backward), then modes.py, fit.py, inplace.py, function.py. The
+gradient checks are gradcheck.py, with numeric.py.
+"""
+
+from nnlite.autograd.engine import backward, grad, tensor_backward
+from nnlite.autograd.function import Function, once_differentiable
+from nnlite.autograd.gradcheck import gradcheck, gradgradcheck
+from nnlite.autograd.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from nnlite.autograd.op import Node, Op
+from nnlite.autograd.tensor import Tensor
+
+Tensor.backward = tensor_backward  # type: ignore[method-assign,assignment]
+
+__all__ = [
+    "Function",
+    "Node",
+    "Op",
+    "Tensor",
+    "backward",
+    "enable_grad",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "is_grad_enabled",
+    "no_grad",
+    "once_differentiable",
+    "set_grad_enabled",
+]
