@@ -1,0 +1,128 @@
+"""Dropout: set random elements to zero, and scale the others so that the mean stays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nnlite.autograd.inplace import assign
+from nnlite.autograd.tensor import Tensor, wrap
+from nnlite.backend import Generator, array_module, backend_of
+from nnlite.errors import ArgumentError, DtypeError, ShapeError
+from nnlite.ops.arithmetic import mul
+from nnlite.ops.common import need_float
+from nnlite.ops.random import pick_generator
+
+__all__ = ["check_probability", "dropout", "dropout2d"]
+
+
+def dropout(
+    input: Tensor,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """In training, input * m / (1 - p), where each m is 0 with probability p and else 1.
+
+    d/dinput = gy * m / (1 - p), with the same m. In evaluation, or with p = 0, input itself.
+
+    Args:
+        input: any shape, float32 or float64.
+        p: from 0 to 1; at 1 the result is zero.
+        training: whether to drop anything.
+        inplace: write the result into input.
+        generator: where m is drawn from; None means this context's default generator.
+
+    Raises:
+        ArgumentError: p outside [0, 1] or NaN.
+        DtypeError: integers.
+
+    Source: N. Srivastava et al., "Dropout: a simple way to prevent neural networks from
+    overfitting", JMLR 2014.
+    """
+    x = need_float("dropout", input)
+    return _drop("dropout", x, x.shape, p, training, inplace, generator)
+
+
+def dropout2d(
+    input: Tensor,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """As ``dropout``, but whole channels are dropped: one m for each image and channel.
+
+    Args:
+        input: (N, C, H, W), or (N, C, L).
+        p, training, inplace, generator: as for ``dropout``.
+
+    Raises:
+        ShapeError: another number of dimensions.
+        ArgumentError, DtypeError: as ``dropout``.
+
+    Source: J. Tompson et al., "Efficient object localization using convolutional networks",
+    CVPR 2015.
+    """
+    x = need_float("dropout2d", input)
+    if x.ndim not in (3, 4):
+        raise ShapeError(
+            "dropout2d",
+            "input",
+            expected="(N, C, H, W) or (N, C, L)",
+            got=str(x.shape),
+            hint="dropout drops single elements of tensors of any shape",
+        )
+    shape = x.shape[:2] + (1,) * (x.ndim - 2)
+    return _drop("dropout2d", x, shape, p, training, inplace, generator)
+
+
+def check_probability(op: str, p: Any) -> float:
+    """p as a float in [0, 1].
+
+    Raises:
+        DtypeError: no number.
+        ArgumentError: outside, or NaN.
+    """
+    try:
+        value = float(p)
+    except (TypeError, ValueError):
+        raise DtypeError(
+            op, "p", expected="a number from 0 to 1", got=repr(p), hint="p=0.5 drops every second"
+        ) from None
+    if not 0 <= value <= 1:
+        raise ArgumentError(
+            op,
+            "p",
+            expected="a probability from 0 to 1",
+            got=repr(p),
+            hint="p is the share that is dropped, not the share that is kept",
+        )
+    return value
+
+
+def _drop(
+    op: str,
+    x: Tensor,
+    shape: tuple[int, ...],
+    p: Any,
+    training: bool,
+    inplace: bool,
+    generator: Generator | None,
+) -> Tensor:
+    probability = check_probability(op, p)
+    if not training or probability == 0:
+        return x
+    xp = array_module(x.array)
+    if probability == 1:
+        mask = xp.zeros(shape, dtype=x.dtype)
+    else:
+        drawn = pick_generator(op, generator).uniform(shape, x.dtype)
+        # drawn and compared on the host, where the generator is
+        kept = backend_of(x.array).asarray(drawn >= probability)
+        mask = kept.astype(x.dtype)
+        mask *= 1 / (1 - probability)
+    y = mul(x, wrap(mask))
+    return assign(x, y, op) if inplace else y

@@ -1,0 +1,84 @@
+"""Pooling on raw arrays, place by place (see windows.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nnlite.backend import Array, array_module
+from nnlite.ops.kernels.windows import Windows, places
+
+
+def window_max(x: Array, w: Windows) -> Array:
+    """The largest number of each window, NaN where there is one: (..., H, W) to (..., oh, ow)."""
+    xp = array_module(x)
+    lowest = -xp.inf if x.dtype.kind == "f" else xp.iinfo(x.dtype).min
+    y = xp.full((*x.shape[:-2], *w.out), lowest, dtype=x.dtype)
+    for _, _, out, pixels in places(w):
+        xp.maximum(y[out], x[pixels], out=y[out])
+    return y
+
+
+def window_argmax(x: Array, y: Array, w: Windows) -> Array:
+    """The place i*kw + j of each window that holds its maximum y: the first of several.
+
+    Where y is NaN it is the place of a NaN: of the last one, as in PyTorch.
+    """
+    xp = array_module(x)
+    place = xp.zeros(y.shape, dtype="uint8" if w.kernel[0] * w.kernel[1] <= 256 else "int64")
+    # backwards, so that the first place has the last word
+    for i, j, out, pixels in reversed(places(w)):
+        xp.copyto(place[out], i * w.kernel[1] + j, where=x[pixels] == y[out])
+    if bool(xp.isnan(y).any()):
+        for i, j, out, pixels in places(w):
+            xp.copyto(place[out], i * w.kernel[1] + j, where=xp.isnan(x[pixels]))
+    return place
+
+
+def flat_index(place: Array, w: Windows) -> Array:
+    """Places as pixels counted row by row through the image, int64, as PyTorch's indices."""
+    xp = array_module(place)
+    oh, ow = w.out
+    top = xp.arange(oh, dtype="int64")[:, None] * w.stride[0] - w.padding[0]  # (oh, 1)
+    left = xp.arange(ow, dtype="int64") * w.stride[1] - w.padding[1]  # (ow,)
+    wide = place.astype("int64")
+    i, j = wide // w.kernel[1], wide % w.kernel[1]
+    return (top + i * w.dilation[0]) * w.size[1] + (left + j * w.dilation[1])
+
+
+def put_at_places(gy: Array, place: Array, w: Windows) -> Array:
+    """Each window's number added to the pixel at its place: (..., oh, ow) to (..., H, W)."""
+    xp = array_module(gy)
+    gx = xp.zeros((*gy.shape[:-2], *w.size), dtype=gy.dtype)
+    for i, j, out, pixels in places(w):
+        # selected, not multiplied by 0: an infinite gradient stays at its pixel
+        gx[pixels] += xp.where(place[out] == i * w.kernel[1] + j, gy[out], 0)
+    return gx
+
+
+def take_at_places(x: Array, place: Array, w: Windows) -> Array:
+    """The pixel at each window's place: (..., H, W) to (..., oh, ow)."""
+    xp = array_module(x)
+    y = xp.zeros((*x.shape[:-2], *w.out), dtype=x.dtype)
+    for i, j, out, pixels in places(w):
+        xp.copyto(y[out], x[pixels], where=place[out] == i * w.kernel[1] + j)
+    return y
+
+
+def window_mean(x: Array, divisor: Any, w: Windows) -> Array:
+    """The sum over each window divided by divisor, a number or (oh, ow)."""
+    xp = array_module(x)
+    y = xp.zeros((*x.shape[:-2], *w.out), dtype=x.dtype)
+    for _, _, out, pixels in places(w):
+        y[out] += x[pixels]
+    y /= divisor
+    return y
+
+
+def spread_mean(gy: Array, divisor: Any, w: Windows) -> Array:
+    """The adjoint of window_mean: each window's number, divided, added to all its pixels."""
+    xp = array_module(gy)
+    share = gy / divisor
+    gx = xp.zeros((*gy.shape[:-2], *w.size), dtype=gy.dtype)
+    for _, _, out, pixels in places(w):
+        gx[pixels] += share[out]
+    return gx

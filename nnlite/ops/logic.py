@@ -1,0 +1,75 @@
+"""Logic on truth values, and comparisons of whole tensors."""
+
+from __future__ import annotations
+
+from nnlite.autograd.tensor import Tensor
+from nnlite.backend import array_module
+from nnlite.backend.dtypes import float64
+from nnlite.ops.common import Operand, as_tensor, like, operands, raw, wrap_result
+
+__all__ = [
+    "allclose",
+    "equal",
+    "isclose",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+]
+
+
+def logical_not(input: Tensor) -> Tensor:
+    """True where input is False (or zero); a boolean Tensor, as all of these."""
+    x = as_tensor("logical_not", input)
+    return wrap_result(x.array == 0, x)
+
+
+def logical_and(input: Operand, other: Operand) -> Tensor:
+    """True where both are True (or not zero)."""
+    x, y = operands("logical_and", input, other)
+    return wrap_result((raw(x) != 0) & (raw(y) != 0), x, y)
+
+
+def logical_or(input: Operand, other: Operand) -> Tensor:
+    """True where at least one is True (or not zero)."""
+    x, y = operands("logical_or", input, other)
+    return wrap_result((raw(x) != 0) | (raw(y) != 0), x, y)
+
+
+def logical_xor(input: Operand, other: Operand) -> Tensor:
+    """True where exactly one is True (or not zero)."""
+    x, y = operands("logical_xor", input, other)
+    return wrap_result((raw(x) != 0) ^ (raw(y) != 0), x, y)
+
+
+def isclose(
+    input: Tensor, other: Operand, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> Tensor:
+    """|input - other| <= atol + rtol * |other|, element by element; equal infinities are close."""
+    x, y = operands("isclose", as_tensor("isclose", input), other)
+    a, b = x.array, y.array if isinstance(y, Tensor) else like(x.array, y, x.dtype)
+    if a.dtype.kind != "f":  # whose differences wrap around
+        a, b = a.astype(float64), b.astype(float64)
+    xp = array_module(a)
+    finite = xp.isfinite(a) & xp.isfinite(b)
+    p, q = xp.where(finite, a, 0), xp.where(finite, b, 0)
+    close = (a == b) | (finite & (xp.abs(p - q) <= atol + rtol * xp.abs(q)))
+    if equal_nan:
+        close = close | ((a != a) & (b != b))
+    return wrap_result(close, x)
+
+
+def allclose(
+    input: Tensor, other: Operand, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> bool:
+    """Whether all elements are close, see ``isclose``; a Python bool."""
+    return bool(isclose(input, other, rtol, atol, equal_nan).array.all())
+
+
+def equal(input: Tensor, other: Tensor) -> bool:
+    """Whether both have the same shape and the same elements; a Python bool."""
+    x, y = as_tensor("equal", input), as_tensor("equal", other, "other")
+    if x.shape != y.shape:
+        return False
+    x, y = operands("equal", x, y)
+    return bool((x.array == y.array).all())
