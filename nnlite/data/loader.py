@@ -1,0 +1,149 @@
+"""DataLoader: batches of a dataset, in order or shuffled."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from nnlite.backend import Generator
+from nnlite.data.collate import default_convert
+from nnlite.data.dataset import get_batch, get_samples
+from nnlite.data.sampler import (
+    BatchSampler,
+    RandomSampler,
+    SequentialSampler,
+    check_generator,
+    check_whole,
+)
+from nnlite.errors import ArgumentError, DtypeError
+
+
+class DataLoader:
+    """Iterates over a dataset in batches; PyTorch's interface.
+
+    Each ``iter(loader)`` is a pass of its own, with its own order, drawn when it begins. Samples
+    are loaded in this process, batch by batch as they are asked for.
+
+    Args:
+        dataset: has ``len(dataset)`` and ``dataset[i]``.
+        batch_size: samples per batch; the last batch may be smaller. None: no batches, single
+            samples with their NumPy arrays as Tensors.
+        shuffle: visit the samples in random order, anew in each pass.
+        sampler: yields the indices, instead of shuffle.
+        batch_sampler: yields lists of indices, instead of batch_size, shuffle, sampler, drop_last.
+        num_workers: accepted for PyTorch's sake; above 0 it warns that there are no workers.
+        collate_fn: makes a batch of a list of samples. None: default_collate, or the dataset's
+            ``__getbatch__``, which gives the same at once.
+        pin_memory, timeout, worker_init_fn, multiprocessing_context, prefetch_factor,
+            persistent_workers, pin_memory_device, in_order: accepted for PyTorch's sake; without
+            workers they mean nothing.
+        drop_last: leave out a last batch that is not full.
+        generator: the source of randomness of shuffle; the context's default generator where None.
+
+    Raises:
+        ArgumentError: batch_size is not a whole number of at least 1, num_workers not one of at
+            least 0, or options exclude each other.
+        DtypeError: dataset has no length or no items, or generator is none of nnlite's.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        batch_size: int | None = 1,
+        shuffle: bool | None = None,
+        sampler: Iterable[int] | None = None,
+        batch_sampler: Iterable[Sequence[int]] | None = None,
+        num_workers: int = 0,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
+        pin_memory: bool = False,
+        drop_last: bool = False,
+        timeout: float = 0,
+        worker_init_fn: Callable[[int], None] | None = None,
+        multiprocessing_context: object = None,
+        generator: Generator | None = None,
+        *,
+        prefetch_factor: int | None = None,
+        persistent_workers: bool = False,
+        pin_memory_device: str = "",
+        in_order: bool = True,
+    ) -> None:
+        if not hasattr(dataset, "__getitem__") or not hasattr(dataset, "__len__"):
+            raise DtypeError(
+                "DataLoader",
+                "dataset",
+                expected="something with len(dataset) and dataset[i]",
+                got=type(dataset).__name__,
+                hint="derive it from nnlite.data.Dataset",
+            )
+        check_generator(generator, "DataLoader")
+        check_whole(num_workers, "DataLoader", "num_workers", least=0)
+        if num_workers > 0:
+            warnings.warn(
+                f"DataLoader: num_workers={num_workers}: nnlite loads in this process, without "
+                "workers",
+                UserWarning,
+                stacklevel=2,
+            )
+        if sampler is not None and shuffle:
+            raise _excluded("shuffle", "no shuffle beside a sampler", "let the sampler shuffle")
+        if batch_sampler is not None and (
+            batch_size != 1 or shuffle or sampler is not None or drop_last
+        ):
+            raise _excluded(
+                "batch_sampler",
+                "no batch_size, shuffle, sampler or drop_last beside a batch_sampler",
+                "the batch_sampler alone decides on the batches",
+            )
+        if batch_size is None and drop_last:
+            raise _excluded("drop_last", "no drop_last with batch_size=None", "name a batch_size")
+        if sampler is None:
+            sampler = (
+                RandomSampler(dataset, generator=generator)
+                if shuffle
+                else SequentialSampler(dataset)
+            )
+        if batch_sampler is not None:
+            batch_size = None
+        elif batch_size is not None:
+            check_whole(batch_size, "DataLoader", "batch_size", least=1)
+            batch_sampler = BatchSampler(sampler, batch_size, bool(drop_last))
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.sampler = sampler
+        self.batch_sampler = batch_sampler
+        self.num_workers = num_workers
+        self.collate_fn = collate_fn
+        self.pin_memory = pin_memory
+        self.drop_last = bool(drop_last)
+        self.timeout = timeout
+        self.worker_init_fn = worker_init_fn
+        self.multiprocessing_context = multiprocessing_context
+        self.generator = generator
+        self.prefetch_factor = prefetch_factor
+        self.persistent_workers = persistent_workers
+        self.pin_memory_device = pin_memory_device
+        self.in_order = in_order
+
+    def __len__(self) -> int:
+        """The number of batches, or of samples where batch_size is None."""
+        counted: Any = self.sampler if self.batch_sampler is None else self.batch_sampler
+        return len(counted)
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.batch_sampler is None:
+            return map(self._sample, iter(self.sampler))
+        return map(self._batch, iter(self.batch_sampler))
+
+    def _sample(self, index: int) -> Any:
+        convert = self.collate_fn or default_convert
+        return convert(self.dataset[index])
+
+    def _batch(self, indices: Sequence[int]) -> Any:
+        if self.collate_fn is None:
+            return get_batch(self.dataset, indices)
+        return self.collate_fn(get_samples(self.dataset, indices))
+
+
+def _excluded(argument: str, expected: str, hint: str) -> ArgumentError:
+    return ArgumentError("DataLoader", argument, expected=expected, got="both", hint=hint)
