@@ -1,0 +1,1 @@
+"""Example scripts; run them as ``python -m examples.NAME`` from the project's folder."""
