@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from contextvars import ContextVar
 from typing import Any
 
@@ -10,6 +10,11 @@ import numpy as np
 
 from nnlite.backend.registry import Array
 from nnlite.errors import ArgumentError
+
+
+def _entropy() -> int:
+    """63 bits from the operating system."""
+    return int.from_bytes(os.urandom(8), "little") >> 1
 
 
 class Generator:
@@ -21,7 +26,7 @@ class Generator:
     def __init__(self, device: object = "cpu") -> None:
         self._seed = 0
         self.numpy: np.random.Generator
-        self.manual_seed(secrets.randbits(63))
+        self.manual_seed(_entropy())
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream anew from a whole number; returns self.
@@ -47,7 +52,7 @@ class Generator:
 
     def seed(self) -> int:
         """Start the stream anew from the system's entropy; returns the seed taken."""
-        self.manual_seed(secrets.randbits(63))
+        self.manual_seed(_entropy())
         return self._seed
 
     def initial_seed(self) -> int:

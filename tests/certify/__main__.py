@@ -1,0 +1,46 @@
+"""``python -m tests.certify``: run the certificate and write docs/certificate.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.cases import collect
+from tests.certify.record import Record
+from tests.certify.report import document
+from tests.certify.run import certify
+
+CERTIFICATE = Path(__file__).parents[2] / "docs" / "certificate.md"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run, write, and return the exit status: 1 where a check failed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.certify", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a seeded part; writes no document")
+    parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
+    parser.add_argument("--only", default="", help="rows whose name contains this; no document")
+    parser.add_argument("--out", type=Path, help=f"default docs/{CERTIFICATE.name}")
+    options = parser.parse_args(arguments)
+    rows = [case for case in collect() if options.only in case.name] if options.only else None
+    began = time.monotonic()
+
+    def progress(record: Record) -> None:
+        for failure in record.failures:
+            print(f"FAILED {failure}", flush=True)
+
+    records = certify(rows, quick=options.quick, jobs=options.jobs, progress=progress)
+    out = options.out or (None if options.quick or options.only else CERTIFICATE)
+    if out is not None:
+        out.write_text(document(records), encoding="utf-8")
+        print(f"written: {out.name}")
+    failed = sum(len(record.failures) for record in records)
+    cases = sum(record.cases for record in records)
+    print(f"{cases:,} cases, {failed} failures, {time.monotonic() - began:.0f} s")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""A stand-in for CuPy without a GPU: the device "strict".
+
+Its arrays lie in the host's memory, but refuse what CuPy's refuse: conversion to NumPy unasked,
+mixing with NumPy arrays, functions and arguments that CuPy lacks. The op suite runs on it, so that
+code which works on NumPy arrays alone fails in the tests.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnlite.backend import Backend, Device, register
+from tests.strict.array import StrictArray
+from tests.strict.module import scatter, xp
+from tests.strict.rules import DeviceDiffersError, TransferError, forbid_transfers, transfers
+
+__all__ = [
+    "STRICT",
+    "DeviceDiffersError",
+    "StrictArray",
+    "StrictBackend",
+    "TransferError",
+    "forbid_transfers",
+    "transfers",
+    "xp",
+]
+
+
+class StrictBackend(Backend):
+    """The device "strict"."""
+
+    def __init__(self) -> None:
+        self.xp = xp
+        self.array_type = StrictArray
+        self.device = Device("strict")
+
+    def asarray(self, data: Any, dtype: Any = None) -> StrictArray:
+        return self.xp.asarray(data, dtype=dtype)
+
+    def to_numpy(self, x: StrictArray) -> np.ndarray[Any, Any]:
+        return x.get()
+
+    def scatter_add(self, target: StrictArray, index: Any, source: Any) -> None:
+        scatter(np.add, target, index, source)
+
+
+STRICT = StrictBackend()
+register(STRICT)

@@ -1,0 +1,121 @@
+"""Each layer computes what PyTorch's layer of the same settings and weights computes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from nnlite import nn
+from nnlite.autograd import Tensor, grad
+
+IMAGE, SIGNAL, ROWS = (2, 4, 7, 6), (2, 4, 9), (5, 4)
+
+LAYERS = [
+    ("Linear(4, 3)", ROWS),
+    ("Linear(9, 3, bias=False)", SIGNAL),
+    ("Conv2d(4, 6, (3, 2), stride=2, padding=(1, 2), groups=2)", IMAGE),
+    ("Conv2d(4, 2, 3, padding='same', padding_mode='circular')", IMAGE),
+    ("Conv2d(4, 2, 3, padding=2, padding_mode='reflect')", IMAGE),
+    ("Conv2d(4, 2, (2, 3), padding=(0, 1), dilation=2, padding_mode='replicate')", IMAGE),
+    ("Conv1d(4, 2, 3, padding=1, padding_mode='circular', bias=False)", SIGNAL),
+    ("ConvTranspose2d(4, 2, 3, stride=2, padding=1, output_padding=1)", IMAGE),
+    ("ConvTranspose1d(4, 6, 3, groups=2, dilation=2)", SIGNAL),
+    ("MaxPool2d(2)", IMAGE),
+    ("MaxPool2d(3, 2, 1, ceil_mode=True)", IMAGE),
+    ("MaxPool1d(2)", SIGNAL),
+    ("AvgPool2d(2)", IMAGE),
+    ("AvgPool2d(3, 2, 1, True, False)", IMAGE),
+    ("AvgPool1d(3, padding=1, count_include_pad=False)", SIGNAL),
+    ("AdaptiveAvgPool2d((3, None))", IMAGE),
+    ("AdaptiveMaxPool2d(3)", IMAGE),
+    ("Flatten()", IMAGE),
+    ("Flatten(2)", IMAGE),
+    ("Unflatten(1, (2, -1))", IMAGE),
+    ("Dropout(0.0)", ROWS),
+    ("Identity()", ROWS),
+    ("Softmax(dim=1)", IMAGE),
+    ("Softmin(dim=-1)", ROWS),
+    ("LogSoftmax(dim=1)", ROWS),
+    ("LeakyReLU(0.3)", ROWS),
+    ("ELU(0.5)", ROWS),
+    ("CELU(2.0)", ROWS),
+    ("Hardtanh(-0.5, 0.7)", ROWS),
+    ("Threshold(0.1, 20)", ROWS),
+    ("PReLU(4)", IMAGE),
+    ("GELU('tanh')", ROWS),
+    ("Softplus(2.0, 1.0)", ROWS),
+    *((f"{name}()", ROWS) for name in (
+        "ReLU", "ReLU6", "Tanh", "Sigmoid", "SELU", "SiLU", "Mish", "GELU", "Softplus", "Softsign",
+        "LogSigmoid", "Hardsigmoid", "Hardswish",
+    )),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "shape"), LAYERS, ids=[text for text, _ in LAYERS])
+def test_layer_equals_torch(text: str, shape: tuple[int, ...]) -> None:
+    ours = eval(text, vars(nn).copy()).double()
+    theirs = eval(text, vars(torch.nn).copy()).double()
+    theirs.load_state_dict({k: torch.tensor(v.array) for k, v in ours.state_dict().items()})
+    x = np.random.default_rng(0).normal(size=shape)
+    a, b = Tensor(x, True), torch.tensor(x, requires_grad=True)
+    y, expected = ours(a), theirs(b)
+    np.testing.assert_allclose(y.array, expected.detach().numpy(), rtol=1e-7, atol=1e-9)
+    v = np.random.default_rng(1).normal(size=y.shape)
+    found = grad(y, [a, *ours.parameters()], Tensor(v))
+    wanted = torch.autograd.grad(expected, [b, *theirs.parameters()], torch.tensor(v))
+    for g, w in zip(found, wanted, strict=True):
+        assert g is not None
+        np.testing.assert_allclose(g.array, w.numpy(), rtol=1e-7, atol=1e-9)
+
+
+PROBABILITIES = np.random.default_rng(3).uniform(0.05, 0.95, (4, 3))
+CLASSES = np.array([0, 2, 1, 2])
+LOSSES = [
+    ("MSELoss", PROBABILITIES),
+    ("L1Loss", PROBABILITIES),
+    ("SmoothL1Loss", PROBABILITIES),
+    ("HuberLoss", PROBABILITIES),
+    ("BCELoss", PROBABILITIES.round()),
+    ("BCEWithLogitsLoss", PROBABILITIES),
+    ("KLDivLoss", PROBABILITIES),
+    ("PoissonNLLLoss", PROBABILITIES),
+    ("NLLLoss", CLASSES),
+    ("CrossEntropyLoss", CLASSES),
+]
+OPTIONS = {
+    "SmoothL1Loss": {"beta": 0.2},
+    "HuberLoss": {"delta": 0.3},
+    "KLDivLoss": {"log_target": True},
+    "PoissonNLLLoss": {"log_input": False, "full": True, "eps": 1e-3},
+    "NLLLoss": {"ignore_index": 1},
+    "CrossEntropyLoss": {"ignore_index": 1, "label_smoothing": 0.2},
+}
+
+
+@pytest.mark.filterwarnings("ignore:reduction. 'mean' divides:UserWarning")  # PyTorch's kl_div
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize(("name", "target"), LOSSES, ids=[name for name, _ in LOSSES])
+def test_loss_equals_torch(name: str, target: np.ndarray, reduction: str) -> None:
+    x = np.random.default_rng(4).uniform(0.1, 0.9, (4, 3))
+    options = {**OPTIONS.get(name, {}), "reduction": reduction}
+    ours = getattr(nn, name)(**options)(Tensor(x), Tensor(target))
+    theirs = getattr(torch.nn, name)(**options)(torch.tensor(x), torch.tensor(target))
+    np.testing.assert_allclose(ours.array, theirs.numpy(), rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["CrossEntropyLoss", "NLLLoss"])
+def test_class_weights_are_a_buffer(name: str) -> None:
+    x, weight = np.random.default_rng(4).normal(size=(4, 3)), np.array([0.2, 1.0, 3.0])
+    ours = getattr(nn, name)(weight=Tensor(weight))
+    theirs = getattr(torch.nn, name)(weight=torch.tensor(weight))
+    assert list(ours.state_dict()) == list(theirs.state_dict()) == ["weight"]
+    loss = ours(Tensor(x), Tensor(CLASSES))
+    expected = theirs(torch.tensor(x), torch.tensor(CLASSES))
+    np.testing.assert_allclose(loss.array, expected.numpy(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["MSELoss", "CrossEntropyLoss", "BCELoss"])
+def test_unknown_reduction_is_refused_when_the_loss_is_made(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name}: reduction"):
+        getattr(nn, name)(reduction="average")
