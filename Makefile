@@ -14,8 +14,9 @@ PIP := $(PY) -m pip --disable-pip-version-check install --quiet --prefer-binary
 JOBS ?= 2
 ARGS ?=
 
+# these products are small: a second BLAS thread gains nothing, and on a busy machine it waits
 train: $(VENV)/.for-train  ## train the LeNet on Fashion-MNIST (DATA=folder, EPOCHS=n, ARGS=...)
-	@$(PY) -m examples.fashion_lenet \
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PY) -m examples.fashion_lenet \
 		$(if $(DATA),--data "$(DATA)") $(if $(EPOCHS),--epochs $(EPOCHS)) $(ARGS)
 
 # one BLAS thread each, or the JOBS processes fight over the cores
