@@ -23,6 +23,7 @@ __all__ = [
     "ModuleAttributeError",
     "NnliteError",
     "NnliteIndexError",
+    "NnliteKeyError",
     "ShapeError",
     "StateDictError",
 ]
@@ -91,6 +92,10 @@ class ArgumentError(NnliteError, ValueError):
 
 class NnliteIndexError(NnliteError, IndexError):
     """A dimension, an index or a label that lies outside."""
+
+
+class NnliteKeyError(NnliteError, KeyError):
+    """A name that is not there."""
 
 
 class DeviceError(NnliteError, RuntimeError):

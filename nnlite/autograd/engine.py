@@ -126,12 +126,10 @@ def _fill_slot(of: dict[Any, Any], heap: list[tuple[int, Node]], pick: Node, gy:
     if parent.is_freed:
         raise freed(parent)
     if parent not in of:
-        of[parent] = (None,) * len(parent.outputs)
+        of[parent] = [None] * len(parent.outputs)
         heapq.heappush(heap, (-parent.seq, parent))
-    slots = list(of[parent])
-    k = pick.__dict__["slot"]
+    slots, k = of[parent], pick.__dict__["slot"]
     slots[k] = gy if slots[k] is None else slots[k] + gy
-    of[parent] = tuple(slots)
 
 
 def _observe(node: Node, gy: Any, gradients: _Gradients) -> Any:
@@ -226,7 +224,9 @@ def backward(
         grad_tensors: the gradient arriving at each, of its shape; may be left out (None) for a
             single number, where it is 1.
         retain_graph: keep what was saved, for another backward. Default: create_graph.
-        create_graph: record the backward itself, for higher derivatives.
+        create_graph: record the backward itself, for higher derivatives. Each .grad then refers to
+            the graph and the graph to its leaf: set .grad to None when done, or use ``grad``, or
+            the memory is kept until Python's collector of cycles runs.
         inputs: fill only these.
 
     Raises:
@@ -235,8 +235,8 @@ def backward(
         DoubleBackwardError: create_graph over an op that has no second derivative.
         ShapeError, DtypeError: a gradient that does not fit its tensor.
     """
-    outputs = as_list(tensors)
-    wanted = None if inputs is None else as_list(inputs)
+    outputs = as_list("backward", "tensors", tensors)
+    wanted = None if inputs is None else as_list("backward", "inputs", inputs)
     keep = create_graph if retain_graph is None else retain_graph
     if wanted is not None and not wanted:
         raise ArgumentError(
@@ -283,7 +283,7 @@ def grad(
     Raises:
         GraphError: as for backward, and for an unused input.
     """
-    outs, ins = as_list(outputs), as_list(inputs)
+    outs, ins = as_list("grad", "outputs", outputs), as_list("grad", "inputs", inputs)
     keep = create_graph if retain_graph is None else retain_graph
     for i, tensor in enumerate(ins):
         if not tensor.requires_grad:
@@ -313,6 +313,7 @@ def grad(
                 gradient = _run_hooks(tensor._hooks, _own(gradient, False) if raw else gradient)
             if not isinstance(gradient, Tensor):
                 gradient = _own(gradient, key in found.owned)
+                found.owned.discard(key)  # the same input a second time gets a copy
             results.append(gradient)
     return tuple(results)
 

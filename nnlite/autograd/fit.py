@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from nnlite.autograd.modes import no_grad
 from nnlite.autograd.op import Op
-from nnlite.backend import Array, Dtype, array_module
+from nnlite.backend import Array, Dtype, array_module, is_float
 from nnlite.backend.summation import total
 from nnlite.errors import ShapeError
 
@@ -51,7 +52,15 @@ class BroadcastTo(Op):
 
 
 class Cast(Op):
-    """Another dtype.  d/dx = gy, cast back by the engine."""
+    """Another dtype.  d/dx = gy, cast back by the engine; whole numbers have no gradient."""
+
+    @classmethod
+    def apply(cls, *inputs: Any, **params: Any) -> Any:
+        """As every op, but outside the graph where the new dtype is not floating."""
+        if is_float(params["dtype"]):
+            return super().apply(*inputs, **params)
+        with no_grad():
+            return super().apply(*inputs, **params)
 
     @staticmethod
     def forward(ctx: Any, x: Array, *, dtype: Dtype) -> Array:

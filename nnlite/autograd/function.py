@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from nnlite.autograd.inplace import refuse_leaf, refuse_view
+from nnlite.autograd.inplace import rebase, refuse_leaf, refuse_view
 from nnlite.autograd.modes import is_grad_enabled, no_grad
 from nnlite.autograd.op import OUTPUT, Node, Pick
 from nnlite.autograd.tensor import Tensor, wrap
@@ -191,13 +191,15 @@ def _attach(
         if any(output is x for x in call.dirty):
             refuse_leaf(output, node.name)
             refuse_view(output, node.name)
-            out, version = output, output.version()
-            version.rebased = version.n
+            out = output
         else:
             out = _another(output, is_view=any(output is x for x in args))
         if out.dtype.kind == "f" and not any(output is x for x in call.non_differentiable):
-            out.node = Pick.of(node, k)
-            out.requires_grad = True
+            place = Pick.of(node, k)
+            if out is output:
+                rebase(out, place)
+            else:
+                out.node, out.requires_grad = place, True
         attached.append(out)
     for extra, tensor in enumerate(call.to_save):
         call.keys.append(_save(node, call, tensor, args, outputs, attached, len(args) + extra))

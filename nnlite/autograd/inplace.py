@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from nnlite.autograd.modes import is_grad_enabled
 from nnlite.autograd.tensor import Tensor
 from nnlite.errors import DtypeError, GraphError, ShapeError
+
+if TYPE_CHECKING:
+    from nnlite.autograd.op import Node
 
 T = TypeVar("T", bound=Tensor)
 
@@ -73,8 +76,21 @@ def assign(tensor: T, result: Tensor, op: str) -> T:
     tensor.array[...] = result.array
     tensor.bump_version()
     if result.requires_grad:
-        version = tensor.version()
-        version.rebased = version.n
-        tensor.node = result.node
-        tensor.requires_grad = True
+        assert result.node is not None, "a result that requires a gradient has a node"
+        rebase(tensor, result.node)
     return tensor
+
+
+def rebase(tensor: Tensor, node: Node) -> None:
+    """Put a tensor that was changed in place where node stands in the graph.
+
+    retain_grad asks for the gradient of the tensor as it is now, so its request moves along.
+    """
+    old = tensor.node
+    if old is not None and old._retained is not None and old._retained() is tensor:
+        old._retained = None
+        node.retain_grad(tensor)
+    version = tensor.version()
+    version.rebased = version.n
+    tensor.node = node
+    tensor.requires_grad = True

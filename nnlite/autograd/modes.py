@@ -138,6 +138,22 @@ class enable_grad(_GradMode):
         """Ready-made by __new__."""
 
 
+class inference_mode(_GradMode):
+    """``no_grad`` by PyTorch's other name; ``inference_mode(False)`` is ``enable_grad``.
+
+    Unlike PyTorch's, its tensors may take part in later graphs.
+    """
+
+    def __new__(cls, mode: Any = True) -> Any:
+        instance = super().__new__(cls)
+        is_function = callable(mode)
+        _GradMode.__init__(instance, not (is_function or mode))
+        return instance(mode) if is_function else instance
+
+    def __init__(self, mode: Any = True) -> None:
+        """Ready-made by __new__."""
+
+
 class set_grad_enabled(_GradMode):
     """Set the mode at once; as a context manager, take it back at the end of the block."""
 

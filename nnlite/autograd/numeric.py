@@ -6,7 +6,8 @@ for numbers near 1. Where that disagrees with the gradient, one of the two may s
 because f is large or strongly curved; the derivative is then measured anew with the steps 1e-2 to
 1e-6 (times |x| where that is above 1), each extrapolated after Richardson,
 R(h) = (4 D(h/2) - D(h)) / 3, whose truncation error is of order h^4; the step at which R(h) and
-R(h/2) differ least, rounding included, counts. A right gradient so passes with rtol=1e-6 and atol=1e-8.
+R(h/2) differ least, rounding included, counts. A right gradient so passes with rtol=1e-6 and
+atol=1e-8.
 
 Source: Press et al., Numerical Recipes, 5.7.
 """

@@ -68,6 +68,7 @@ class Op:
         Args:
             inputs: Tensors, or anything else, which then counts as a constant.
             params: what is no tensor; forward gets them by name, backward finds them on ctx.
+                But ctx.shape and ctx.dtype are the output's, whatever params say.
 
         Returns:
             a Tensor, or a tuple of Tensors where forward returns a tuple of arrays.
@@ -83,7 +84,7 @@ class Op:
                 if enabled:
                     if x._view_n is not None and x._version.rebased > x._view_n:  # type: ignore[union-attr]
                         raise _stale_view(cls.__name__)
-                    if x.requires_grad:
+                    if x._requires_grad:
                         recording = True
                         parent = x.node or x
             else:
@@ -110,7 +111,7 @@ class Op:
             node.shape = out.array.shape
             node.dtype = out.array.dtype
             out.node = node
-            out.requires_grad = True
+            out._requires_grad = True
             if node._keep_outputs:
                 node._save(OUTPUT, out)
         if cls.view:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from nnlite.autograd.tensor import Tensor, wrap
@@ -9,9 +10,25 @@ from nnlite.backend import array_module, is_array
 from nnlite.errors import ArgumentError, DtypeError, GraphError, ShapeError
 
 
-def as_list(tensors: Any) -> list[Tensor]:
-    """One Tensor or several, as a list."""
-    return [tensors] if isinstance(tensors, Tensor) else list(tensors)
+def as_list(op: str, argument: str, tensors: Any) -> list[Tensor]:
+    """One Tensor or several, as a list.
+
+    Raises:
+        DtypeError: something else, or something else among them.
+    """
+    if isinstance(tensors, Tensor):
+        return [tensors]
+    found = list(tensors) if isinstance(tensors, Iterable) else [tensors]
+    for i, x in enumerate(found):
+        if not isinstance(x, Tensor):
+            raise DtypeError(
+                op,
+                f"{argument}[{i}]" if x is not tensors else argument,
+                expected="a Tensor",
+                got=type(x).__name__,
+                hint="make one with nnlite.tensor(...)",
+            )
+    return found
 
 
 def with_cotangents(
@@ -19,7 +36,8 @@ def with_cotangents(
 ) -> list[tuple[Tensor, Any]]:
     """Each output with the gradient that arrives there, checked."""
     given = [None] * len(outputs) if cotangents is None else cotangents
-    given = [given] if is_array(given) or isinstance(given, Tensor) else list(given)
+    alone = is_array(given) or isinstance(given, Tensor) or not isinstance(given, Iterable)
+    given = [given] if alone else list(given)
     if len(given) != len(outputs):
         raise ArgumentError(
             op,
@@ -42,8 +60,16 @@ def with_cotangents(
                     hint="reduce to a loss with .sum() or .mean(), or pass gradient=",
                 )
             cotangent = wrap(array_module(tensor.array).ones_like(tensor.array))
+        elif is_array(cotangent):
+            cotangent = wrap(cotangent)
         elif not isinstance(cotangent, Tensor):
-            cotangent = Tensor(cotangent)
+            raise DtypeError(
+                op,
+                "gradient",
+                expected=f"a Tensor of shape {tensor.shape}, as the tensor has",
+                got=type(cotangent).__name__,
+                hint="make one with nnlite.tensor(...)",
+            )
         if cotangent.shape != tensor.shape:
             raise ShapeError(
                 op,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from nnlite.autograd.hooks import RemovableHandle
 from nnlite.autograd.methods import TensorMethods
 from nnlite.backend import Array, Device, Dtype, backend_of, is_array, is_float
-from nnlite.errors import DtypeError, GraphError
+from nnlite.errors import DtypeError, GraphError, ShapeError
 
 if TYPE_CHECKING:
     from nnlite.autograd.op import Node
@@ -54,9 +54,9 @@ class Tensor(TensorMethods):
     """
 
     # Defaults live on the class, so that making a tensor sets what differs and nothing else.
-    grad: Tensor | None = None
     node: Node | None = None
-    requires_grad: bool = False
+    _requires_grad: bool = False
+    _grad: Tensor | None = None
     _version: Version | None = None  # made when someone first saves or views this memory
     _view_n: int | None = None  # version.n when this view was taken; None where it is no view
     _hooks: dict[int, Callable[[Tensor], Tensor | None]] | None = None
@@ -99,6 +99,32 @@ class Tensor(TensorMethods):
     def device(self) -> Device:
         """Where its memory is."""
         return backend_of(self.array).device
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether backward computes a gradient for it; setting it is ``requires_grad_``."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, requires_grad: bool) -> None:
+        self.requires_grad_(requires_grad)
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward left, or None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None and not isinstance(value, Tensor):
+            raise DtypeError(
+                "Tensor.grad",
+                "value",
+                expected="a Tensor or None",
+                got=type(value).__name__,
+                hint="make one with nnlite.tensor(...)",
+            )
+        self._grad = value
 
     @property
     def is_leaf(self) -> bool:
@@ -153,7 +179,7 @@ class Tensor(TensorMethods):
                 got=f"the output of {self.node.name}",
                 hint="use detach() to cut a tensor off the graph",
             )
-        self.requires_grad = requires_grad
+        self._requires_grad = bool(requires_grad)
         return self
 
     def detach(self) -> Tensor:
@@ -205,6 +231,8 @@ class Tensor(TensorMethods):
     def __repr__(self) -> str:
         numbers = backend_of(self.array).to_numpy(self.array)
         text = f"tensor({_format(numbers)}"
+        if not self.array.size and self.ndim != 1:
+            text += f", size={self.shape}"
         if self.dtype.name not in ("float32", "int64", "bool"):
             text += f", dtype={self.dtype.name}"
         if self.device.type != "cpu":
@@ -214,6 +242,23 @@ class Tensor(TensorMethods):
         elif self.requires_grad:
             text += ", requires_grad=True"
         return text + ")"
+
+    def __format__(self, spec: str) -> str:
+        """``f"{loss:.4f}"``: a 0-d tensor is formatted as its number.
+
+        Raises:
+            ShapeError: a format for one number, and more dimensions than none.
+        """
+        if not self.ndim:
+            return format(self.array.item(), spec)
+        if spec:
+            raise ShapeError(
+                "format",
+                expected=f"a 0-d tensor, for the format {spec!r}",
+                got=f"shape {self.shape}",
+                hint="format its numbers one by one, or print the tensor without a format",
+            )
+        return str(self)
 
 
 def wrap(array: Array) -> Tensor:
