@@ -7,8 +7,19 @@
 A PyTorch script for such networks runs with ``import nnlite as torch``.
 """
 
-from nnlite import autograd, backend, data, errors, nn, ops, optim, utils
-from nnlite.autograd import Tensor, enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from math import e, inf, nan, pi
+
+from numpy import dtype, finfo, iinfo
+
+from nnlite import autograd, backend, cuda, data, errors, io, nn, ops, optim, utils
+from nnlite.autograd import (
+    Tensor,
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from nnlite.backend import Generator, default_generator, device, manual_seed
 from nnlite.backend.dtypes import bool_ as bool
 from nnlite.backend.dtypes import (
@@ -20,309 +31,68 @@ from nnlite.backend.dtypes import (
     int64,
     uint8,
 )
-from nnlite.ops.activation import prelu, relu, relu_, sigmoid, sigmoid_, tanh, tanh_
-from nnlite.ops.arithmetic import add, div, floor_divide, mul, neg, pow, remainder, square, sub
-from nnlite.ops.bitwise import bitwise_and, bitwise_not, bitwise_or, bitwise_xor
-from nnlite.ops.comparison import eq, ge, gt, le, lt, ne
-from nnlite.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
-from nnlite.ops.conversion import clone, is_floating_point, numel
-from nnlite.ops.creation import (
-    arange,
-    as_tensor,
-    empty,
-    empty_like,
-    eye,
-    from_numpy,
-    full,
-    full_like,
-    linspace,
-    ones,
-    ones_like,
-    tensor,
-    zeros,
-    zeros_like,
-)
-from nnlite.ops.distance import cosine_similarity, pairwise_distance
-from nnlite.ops.dropout import dropout
-from nnlite.ops.einsum import einsum
-from nnlite.ops.erf import erf
-from nnlite.ops.extremum import amax, amin, argmax, argmin, logsumexp, max, min
-from nnlite.ops.fractions import lerp, reciprocal, rsqrt
-from nnlite.ops.gather_scatter import (
-    gather,
-    index_add,
-    index_select,
-    masked_fill,
-    masked_select,
-    scatter,
-    scatter_add,
-    take_along_dim,
-)
-from nnlite.ops.indexing import narrow, select
-from nnlite.ops.joining import cat, chunk, concat, hstack, meshgrid, split, stack, unbind, vstack
-from nnlite.ops.linalg import addmm, bmm, dot, matmul, mm, mv, outer
-from nnlite.ops.logic import (
-    allclose,
-    equal,
-    isclose,
-    logical_and,
-    logical_not,
-    logical_or,
-    logical_xor,
-)
-from nnlite.ops.pointwise import (
-    abs,
-    ceil,
-    exp,
-    expm1,
-    floor,
-    isfinite,
-    isinf,
-    isnan,
-    log,
-    log1p,
-    log2,
-    log10,
-    round,
-    sign,
-    sqrt,
-    trunc,
-)
-from nnlite.ops.pool import avg_pool1d, max_pool1d, max_pool2d
-from nnlite.ops.random import (
-    normal,
-    rand,
-    rand_like,
-    randint,
-    randint_like,
-    randn,
-    randn_like,
-    randperm,
-)
-from nnlite.ops.rearranging import diag, diagonal, flip, roll, tril, triu
-from nnlite.ops.reduce import all, any, count_nonzero, mean, norm, prod, std, sum, var
-from nnlite.ops.selection import clamp, maximum, minimum, where
-from nnlite.ops.shape import (
-    broadcast_to,
-    flatten,
-    matrix_transpose,
-    movedim,
-    permute,
-    reshape,
-    squeeze,
-    swapaxes,
-    t,
-    tile,
-    transpose,
-    unflatten,
-    unsqueeze,
-)
-from nnlite.ops.smooth_activation import celu, selu
-from nnlite.ops.softmax import log_softmax, softmax
-from nnlite.ops.sorting import argsort, bincount, cumsum, nonzero, sort, topk, unique
-from nnlite.ops.trigonometry import cos, sin, tan
+from nnlite.default_dtype import get_default_dtype, set_default_dtype
+from nnlite.io import load, save
+from nnlite.ops import public as _public
+from nnlite.ops.public import *  # noqa: F403  (it has an __all__)
 
 __version__ = "0.1.0"
 
+# dtypes and types by PyTorch's further names
 float = float32
 double = float64
+int = int32
 long = int64
+short = int16
+Size: type = tuple
+newaxis = None
 
 __all__ = [
     "Generator",
+    "Size",
     "Tensor",
-    "abs",
-    "add",
-    "addmm",
-    "all",
-    "allclose",
-    "amax",
-    "amin",
-    "any",
-    "arange",
-    "argmax",
-    "argmin",
-    "argsort",
-    "as_tensor",
     "autograd",
-    "avg_pool1d",
     "backend",
-    "bincount",
-    "bitwise_and",
-    "bitwise_not",
-    "bitwise_or",
-    "bitwise_xor",
-    "bmm",
     "bool",
-    "broadcast_to",
-    "cat",
-    "ceil",
-    "celu",
-    "chunk",
-    "clamp",
-    "clone",
-    "concat",
-    "conv1d",
-    "conv2d",
-    "conv_transpose1d",
-    "conv_transpose2d",
-    "cos",
-    "cosine_similarity",
-    "count_nonzero",
-    "cumsum",
+    "cuda",
     "data",
     "default_generator",
     "device",
-    "diag",
-    "diagonal",
-    "div",
-    "dot",
     "double",
-    "dropout",
-    "einsum",
-    "empty",
-    "empty_like",
+    "dtype",
+    "e",
     "enable_grad",
-    "eq",
-    "equal",
-    "erf",
     "errors",
-    "exp",
-    "expm1",
-    "eye",
-    "flatten",
-    "flip",
+    "finfo",
     "float",
     "float32",
     "float64",
-    "floor",
-    "floor_divide",
-    "from_numpy",
-    "full",
-    "full_like",
-    "gather",
-    "ge",
-    "gt",
-    "hstack",
-    "index_add",
-    "index_select",
+    "get_default_dtype",
+    "iinfo",
+    "inf",
+    "inference_mode",
+    "int",
     "int8",
     "int16",
     "int32",
     "int64",
-    "is_floating_point",
+    "io",
     "is_grad_enabled",
-    "isclose",
-    "isfinite",
-    "isinf",
-    "isnan",
-    "le",
-    "lerp",
-    "linspace",
-    "log",
-    "log1p",
-    "log2",
-    "log10",
-    "log_softmax",
-    "logical_and",
-    "logical_not",
-    "logical_or",
-    "logical_xor",
-    "logsumexp",
+    "load",
     "long",
-    "lt",
     "manual_seed",
-    "masked_fill",
-    "masked_select",
-    "matmul",
-    "matrix_transpose",
-    "max",
-    "max_pool1d",
-    "max_pool2d",
-    "maximum",
-    "mean",
-    "meshgrid",
-    "min",
-    "minimum",
-    "mm",
-    "movedim",
-    "mul",
-    "mv",
-    "narrow",
-    "ne",
-    "neg",
+    "nan",
+    "newaxis",
     "nn",
     "no_grad",
-    "nonzero",
-    "norm",
-    "normal",
-    "numel",
-    "ones",
-    "ones_like",
     "ops",
     "optim",
-    "outer",
-    "pairwise_distance",
-    "permute",
-    "pow",
-    "prelu",
-    "prod",
-    "rand",
-    "rand_like",
-    "randint",
-    "randint_like",
-    "randn",
-    "randn_like",
-    "randperm",
-    "reciprocal",
-    "relu",
-    "relu_",
-    "remainder",
-    "reshape",
-    "roll",
-    "round",
-    "rsqrt",
-    "scatter",
-    "scatter_add",
-    "select",
-    "selu",
+    "pi",
+    "save",
+    "set_default_dtype",
     "set_grad_enabled",
-    "sigmoid",
-    "sigmoid_",
-    "sign",
-    "sin",
-    "softmax",
-    "sort",
-    "split",
-    "sqrt",
-    "square",
-    "squeeze",
-    "stack",
-    "std",
-    "sub",
-    "sum",
-    "swapaxes",
-    "t",
-    "take_along_dim",
-    "tan",
-    "tanh",
-    "tanh_",
-    "tensor",
-    "tile",
-    "topk",
-    "transpose",
-    "tril",
-    "triu",
-    "trunc",
+    "short",
     "uint8",
-    "unbind",
-    "unflatten",
-    "unique",
-    "unsqueeze",
     "utils",
-    "var",
-    "vstack",
-    "where",
-    "zeros",
-    "zeros_like",
 ]
+__all__ += _public.__all__

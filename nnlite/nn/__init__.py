@@ -1,6 +1,6 @@
 """Layers, losses and initial values, by PyTorch's names."""
 
-from nnlite.nn import functional, init
+from nnlite.nn import functional, init, utils
 from nnlite.nn.activation import (
     CELU,
     ELU,
@@ -25,10 +25,15 @@ from nnlite.nn.activation import (
     Tanh,
     Threshold,
 )
+from nnlite.nn.batchnorm import BatchNorm1d, BatchNorm2d, InstanceNorm1d, InstanceNorm2d
+from nnlite.nn.bilinear import Bilinear
 from nnlite.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from nnlite.nn.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
+from nnlite.nn.distance import CosineSimilarity, PairwiseDistance
 from nnlite.nn.dropout import Dropout, Dropout2d
+from nnlite.nn.embedding import Embedding
 from nnlite.nn.flatten import Flatten, Unflatten
+from nnlite.nn.fold import Fold, Unfold
 from nnlite.nn.linear import Identity, Linear
 from nnlite.nn.loss import (
     BCELoss,
@@ -43,63 +48,113 @@ from nnlite.nn.loss import (
     PoissonNLLLoss,
     SmoothL1Loss,
 )
+from nnlite.nn.margin_loss import (
+    CosineEmbeddingLoss,
+    HingeEmbeddingLoss,
+    MarginRankingLoss,
+    MultiMarginLoss,
+    TripletMarginLoss,
+)
 from nnlite.nn.module import Module
+from nnlite.nn.normalization import GroupNorm, LayerNorm
+from nnlite.nn.padding import (
+    CircularPad1d,
+    CircularPad2d,
+    ConstantPad1d,
+    ConstantPad2d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ZeroPad1d,
+    ZeroPad2d,
+)
 from nnlite.nn.parameter import Parameter
+from nnlite.nn.penalty import L1Penalty
 from nnlite.nn.pool import (
+    AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
+    AdaptiveMaxPool1d,
     AdaptiveMaxPool2d,
     AvgPool1d,
     AvgPool2d,
     MaxPool1d,
     MaxPool2d,
 )
+from nnlite.nn.upsample import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 
 __all__ = [
     "CELU",
     "ELU",
     "GELU",
     "SELU",
+    "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AvgPool1d",
     "AvgPool2d",
     "BCELoss",
     "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "Bilinear",
+    "CircularPad1d",
+    "CircularPad2d",
+    "ConstantPad1d",
+    "ConstantPad2d",
     "Conv1d",
     "Conv2d",
     "ConvTranspose1d",
     "ConvTranspose2d",
+    "CosineEmbeddingLoss",
+    "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
     "Dropout2d",
+    "Embedding",
     "Flatten",
+    "Fold",
     "GaussianNLLLoss",
+    "GroupNorm",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
+    "HingeEmbeddingLoss",
     "HuberLoss",
     "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
     "KLDivLoss",
     "L1Loss",
+    "L1Penalty",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
+    "MarginRankingLoss",
     "MaxPool1d",
     "MaxPool2d",
     "Mish",
     "Module",
     "ModuleDict",
     "ModuleList",
+    "MultiMarginLoss",
     "NLLLoss",
     "PReLU",
+    "PairwiseDistance",
     "Parameter",
     "ParameterDict",
     "ParameterList",
     "PoissonNLLLoss",
     "ReLU",
     "ReLU6",
+    "ReflectionPad1d",
+    "ReflectionPad2d",
+    "ReplicationPad1d",
+    "ReplicationPad2d",
     "Sequential",
     "SiLU",
     "Sigmoid",
@@ -110,7 +165,15 @@ __all__ = [
     "Softsign",
     "Tanh",
     "Threshold",
+    "TripletMarginLoss",
     "Unflatten",
+    "Unfold",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
+    "ZeroPad1d",
+    "ZeroPad2d",
     "functional",
     "init",
+    "utils",
 ]

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 from nnlite.autograd.tensor import Tensor
-from nnlite.errors import ArgumentError, DtypeError, NnliteIndexError
+from nnlite.errors import DtypeError, NnliteIndexError, NnliteKeyError
 from nnlite.nn.module import Module, indented
 from nnlite.nn.parameter import Parameter
 
@@ -198,18 +198,12 @@ class ParameterList(_Listed):
 class _Named(Module):
     """Members under names of the user's own; the base of the containers that are dictionaries."""
 
-    def __init__(
-        self, members: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None
-    ) -> None:
-        super().__init__()
-        self.update({} if members is None else members)
-
     def _members(self) -> dict[str, Any]:
         return self._modules
 
     def __getitem__(self, key: str) -> Any:
         if key not in self._members():
-            raise ArgumentError(
+            raise NnliteKeyError(
                 type(self).__name__,
                 "key",
                 expected=f"one of {list(self._members())}",
@@ -269,6 +263,12 @@ class ModuleDict(_Named):
         ArgumentError: a name with a dot, or that is an attribute of Module.
     """
 
+    def __init__(
+        self, modules: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None
+    ) -> None:
+        super().__init__()
+        self.update({} if modules is None else modules)
+
 
 class ParameterDict(_Named):
     """A dictionary of parameters; Tensors become Parameters.
@@ -276,6 +276,12 @@ class ParameterDict(_Named):
     Raises:
         DtypeError, ArgumentError: as ``ModuleDict``.
     """
+
+    def __init__(
+        self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None
+    ) -> None:
+        super().__init__()
+        self.update({} if parameters is None else parameters)
 
     def _members(self) -> dict[str, Any]:
         return self._parameters

@@ -13,11 +13,15 @@ from nnlite.ops.activation import (
     tanh,
     threshold,
 )
+from nnlite.ops.bilinear import bilinear
 from nnlite.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from nnlite.ops.cross_entropy import cross_entropy, nll_loss
 from nnlite.ops.distance import cosine_similarity, normalize, pairwise_distance
 from nnlite.ops.dropout import dropout, dropout2d
+from nnlite.ops.embedding import embedding
 from nnlite.ops.folding import fold, unfold
+from nnlite.ops.interpolate import interpolate
+from nnlite.ops.l1_penalty import l1_penalty
 from nnlite.ops.linalg import linear
 from nnlite.ops.margin_loss import (
     cosine_embedding_loss,
@@ -26,9 +30,15 @@ from nnlite.ops.margin_loss import (
     multi_margin_loss,
     triplet_margin_loss,
 )
+from nnlite.ops.normalization import batch_norm, group_norm, instance_norm, layer_norm
 from nnlite.ops.padding import pad
 from nnlite.ops.pool import avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
-from nnlite.ops.pool_adaptive import adaptive_avg_pool2d, adaptive_max_pool2d
+from nnlite.ops.pool_adaptive import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+)
 from nnlite.ops.probability_loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -54,12 +64,17 @@ from nnlite.ops.smooth_activation import (
     softsign,
 )
 from nnlite.ops.softmax import log_softmax, softmax, softmin
+from nnlite.ops.sorting import one_hot
 
 __all__ = [
+    "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
+    "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "avg_pool1d",
     "avg_pool2d",
+    "batch_norm",
+    "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
@@ -73,16 +88,22 @@ __all__ = [
     "dropout",
     "dropout2d",
     "elu",
+    "embedding",
     "fold",
     "gaussian_nll_loss",
     "gelu",
+    "group_norm",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
     "hinge_embedding_loss",
     "huber_loss",
+    "instance_norm",
+    "interpolate",
     "kl_div",
     "l1_loss",
+    "l1_penalty",
+    "layer_norm",
     "leaky_relu",
     "linear",
     "log_softmax",
@@ -95,6 +116,7 @@ __all__ = [
     "multi_margin_loss",
     "nll_loss",
     "normalize",
+    "one_hot",
     "pad",
     "pairwise_distance",
     "poisson_nll_loss",

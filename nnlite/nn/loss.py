@@ -9,7 +9,7 @@ from nnlite.nn.module import Module
 from nnlite.ops import cross_entropy as classes
 from nnlite.ops import probability_loss as probability
 from nnlite.ops import regression_loss as regression
-from nnlite.ops.reduction import check_reduction
+from nnlite.ops.reduction import check_reduction, check_unused
 
 __all__ = [
     "BCELoss",
@@ -35,6 +35,7 @@ class _Loss(Module):
 
     def __init__(self, size_average: None = None, reduce: None = None, reduction: str = "mean"):
         super().__init__()
+        check_unused(type(self).__name__, size_average=size_average, reduce=reduce)
         check_reduction(type(self).__name__, reduction)
         self.reduction = reduction
 
@@ -63,7 +64,7 @@ class NLLLoss(_Loss):
         reduce: None = None,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(reduction=reduction)
+        super().__init__(size_average, reduce, reduction)
         self.register_buffer("weight", weight)
         self.ignore_index = ignore_index
 
@@ -96,7 +97,7 @@ class CrossEntropyLoss(_Loss):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
     ) -> None:
-        super().__init__(reduction=reduction)
+        super().__init__(size_average, reduce, reduction)
         self.register_buffer("weight", weight)
         self.ignore_index = ignore_index
         self.label_smoothing = label_smoothing
@@ -129,7 +130,7 @@ class SmoothL1Loss(_Loss):
         reduction: str = "mean",
         beta: float = 1.0,
     ) -> None:
-        super().__init__(reduction=reduction)
+        super().__init__(size_average, reduce, reduction)
         self.beta = beta
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -159,7 +160,7 @@ class PoissonNLLLoss(_Loss):
         reduce: None = None,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(reduction=reduction)
+        super().__init__(size_average, reduce, reduction)
         self.log_input = log_input
         self.full = full
         self.eps = eps
@@ -199,8 +200,8 @@ class KLDivLoss(_Loss):
         reduction: str = "mean",
         log_target: bool = False,
     ) -> None:
-        Module.__init__(self)
-        self.reduction = reduction  # "batchmean", too
+        super().__init__(size_average, reduce, "sum" if reduction == "batchmean" else reduction)
+        self.reduction = reduction
         self.log_target = log_target
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -219,7 +220,7 @@ class BCELoss(_Loss):
         reduce: None = None,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(reduction=reduction)
+        super().__init__(size_average, reduce, reduction)
         self.register_buffer("weight", weight)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -239,7 +240,7 @@ class BCEWithLogitsLoss(_Loss):
         reduction: str = "mean",
         pos_weight: Tensor | None = None,
     ) -> None:
-        super().__init__(reduction=reduction)
+        super().__init__(size_average, reduce, reduction)
         self.register_buffer("weight", weight)
         self.register_buffer("pos_weight", pos_weight)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
@@ -69,10 +68,10 @@ class Module(Hooked, Stateful, Tree):
                 self._refuse(name)
             object.__setattr__(self, name, value)
         elif isinstance(value, Parameter):
-            self._forget(name)
+            self._forget(name, self._parameters)
             self.register_parameter(name, value)
         elif isinstance(value, Module):
-            self._forget(name)
+            self._forget(name, self._modules)
             self.add_module(name, value)
         elif (store := self._store_of(name)) is not None:
             allowed = Tensor if store is own["_buffers"] else ()
@@ -116,11 +115,11 @@ class Module(Hooked, Stateful, Tree):
                 return store
         return None
 
-    def _forget(self, name: str) -> None:
-        """Free a name for another kind of member."""
+    def _forget(self, name: str, kind: dict[str, Any]) -> None:
+        """Free a name that another kind of member has; one of the same kind keeps its place."""
         self.__dict__.pop(name, None)
         for store in (self._parameters, self._buffers, self._modules):
-            if store is not self._store_of(name):
+            if store is not kind:
                 store.pop(name, None)
 
     def _refuse(self, name: str) -> NoReturn:
@@ -133,7 +132,9 @@ class Module(Hooked, Stateful, Tree):
                 got="a module that was not initialised",
                 hint="nothing can be registered on it before that",
             )
-        near = difflib.get_close_matches(name, dir(self), n=1)
+        from difflib import get_close_matches  # only a typo needs it
+
+        near = get_close_matches(name, dir(self), n=1)
         raise ModuleAttributeError(
             cls,
             expected="an attribute, parameter, buffer or module of it",

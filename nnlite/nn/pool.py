@@ -10,7 +10,9 @@ from nnlite.ops import pool as ops
 from nnlite.ops import pool_adaptive
 
 __all__ = [
+    "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AvgPool1d",
     "AvgPool2d",
@@ -147,6 +149,13 @@ class AdaptiveAvgPool2d(Module):
         return f"output_size={self.output_size}"
 
 
+class AdaptiveAvgPool1d(AdaptiveAvgPool2d):
+    """As ``AdaptiveAvgPool2d`` along one dimension."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return pool_adaptive.adaptive_avg_pool1d(input, self.output_size)
+
+
 class AdaptiveMaxPool2d(Module):
     """The maximum of windows that cover the image; see ``nn.functional.adaptive_max_pool2d``."""
 
@@ -160,6 +169,13 @@ class AdaptiveMaxPool2d(Module):
 
     def extra_repr(self) -> str:
         return f"output_size={self.output_size}"
+
+
+class AdaptiveMaxPool1d(AdaptiveMaxPool2d):
+    """As ``AdaptiveMaxPool2d`` along one dimension."""
+
+    def forward(self, input: Tensor) -> Any:
+        return pool_adaptive.adaptive_max_pool1d(input, self.output_size, self.return_indices)
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:

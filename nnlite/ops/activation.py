@@ -9,7 +9,17 @@ from nnlite.autograd.op import Op
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Array, array_module
 from nnlite.errors import ArgumentError, ShapeError
-from nnlite.ops.common import Number, as_float, as_tensor, need_float, raw
+from nnlite.ops.common import (
+    Number,
+    as_float,
+    check_flag,
+    check_number,
+    check_same_dtype,
+    like,
+    need_float,
+    need_numbers,
+    raw,
+)
 from nnlite.ops.inplace import in_place
 from nnlite.ops.selection import Where
 from nnlite.ops.shape import reshape
@@ -81,7 +91,8 @@ class Threshold(Op):
     @staticmethod
     def forward(ctx: Any, x: Array, *, threshold: float, value: float) -> Array:
         ctx.save_inputs(0)
-        return array_module(x).where(x <= threshold, value, x)
+        fill = value if x.dtype.kind == "f" else like(x, value, x.dtype)
+        return array_module(x).where(x <= threshold, fill, x)
 
     @staticmethod
     def backward(ctx: Any, gy: Any) -> Any:
@@ -174,9 +185,10 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
     With inplace the result is written into input itself.
     """
+    check_flag("relu", "inplace", inplace)
     if inplace:
         return relu_(input)
-    out: Tensor = Relu.apply(as_tensor("relu", input))
+    out: Tensor = Relu.apply(need_numbers("relu", input))
     return out
 
 
@@ -200,6 +212,7 @@ sigmoid_ = in_place(sigmoid, "sigmoid_")
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """x where x > 0, else negative_slope * x; the derivative at 0 is negative_slope."""
     x = need_float("leaky_relu", input)
+    check_number("leaky_relu", "negative_slope", negative_slope)
     return placed(
         lambda x: LeakyRelu.apply(x, slope=float(negative_slope)), x, inplace, "leaky_relu_"
     )
@@ -213,6 +226,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         DtypeError: integers.
     """
     x, w = need_float("prelu", input), need_float("prelu", weight, "weight")
+    check_same_dtype("prelu", x, w, "weight")
     channels = x.shape[1] if x.ndim > 1 else 1
     if w.ndim > 1 or w.array.size not in (1, channels):
         raise ShapeError(
@@ -229,7 +243,9 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 def threshold(input: Tensor, threshold: Number, value: Number, inplace: bool = False) -> Tensor:
     """x where x > threshold, else value; NaN stays NaN."""
-    x = as_tensor("threshold", input)
+    x = need_numbers("threshold", input)
+    check_number("threshold", "threshold", threshold)
+    check_number("threshold", "value", value)
     return placed(
         lambda x: Threshold.apply(x, threshold=threshold, value=value), x, inplace, "threshold_"
     )
@@ -243,6 +259,8 @@ def hardtanh(
     Raises:
         ArgumentError: min_val above max_val.
     """
+    check_number("hardtanh", "min_val", min_val)
+    check_number("hardtanh", "max_val", max_val)
     if min_val > max_val:
         raise ArgumentError(
             "hardtanh",
@@ -274,4 +292,5 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 
 def placed(fn: Callable[[Tensor], Tensor], x: Tensor, inplace: bool, name: str) -> Tensor:
     """fn(x), or with inplace x overwritten by it and put in its place in the graph."""
+    check_flag(name.rstrip("_"), "inplace", inplace)
     return in_place(fn, name)(x) if inplace else fn(x)

@@ -6,7 +6,8 @@ from typing import Any
 
 from nnlite.autograd.op import Op
 from nnlite.autograd.tensor import Tensor, wrap
-from nnlite.backend import Array, array_module
+from nnlite.backend import Array, array_module, quiet
+from nnlite.backend.dtypes import int64
 from nnlite.errors import ArgumentError, DtypeError
 from nnlite.ops.common import (
     Number,
@@ -88,8 +89,9 @@ class Div(Op):
     def backward(ctx: Any, gy: Any) -> Any:
         need_a, need_b = ctx.needs_input_grad
         b = ctx.input(1)
-        ga = gy / b
-        return (ga if need_a else None), (-ga * (ctx.input(0) / b) if need_b else None)
+        # divided twice: neither b^2 nor gy / b may leave the range where the result does not
+        gb = -gy * (ctx.input(0) / b / b) if need_b else None
+        return (gy / b if need_a else None), gb
 
 
 class Neg(Op):
@@ -154,16 +156,25 @@ class Remainder(Op):
 # -- public ----------------------------------------------------------------------------------
 
 
-def _scaled(y: Any, alpha: Number) -> Any:
+def _scaled(op: str, x: Any, y: Any, alpha: Number) -> Any:
     if alpha == 1:
         return y
+    floats = [t for t in (x, y) if isinstance(t, Tensor) and t.dtype.kind == "f"]
+    if isinstance(alpha, float) and not floats:
+        raise ArgumentError(
+            op,
+            "alpha",
+            expected="a whole number for tensors of integers",
+            got=repr(alpha),
+            hint="convert the tensors with .float() first",
+        )
     return mul(y, alpha) if isinstance(y, Tensor) else y * alpha
 
 
 def add(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
     """input + alpha * other."""
     x, y = operands("add", input, other)
-    out: Tensor = Add.apply(x, _scaled(y, alpha))
+    out: Tensor = Add.apply(x, _scaled("add", x, y, alpha))
     return out
 
 
@@ -171,14 +182,15 @@ def sub(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
     """input - alpha * other.
 
     Raises:
-        DtypeError: both are booleans (use logical operators).
+        DtypeError: one is of booleans (use logical operators).
     """
     x, y = operands("sub", input, other)
-    if isinstance(x, Tensor) and x.dtype.kind == "b":
-        raise DtypeError(
-            "sub", expected="numbers", got="bool", hint="use ^ or logical_not() for booleans"
-        )
-    out: Tensor = Sub.apply(x, _scaled(y, alpha))
+    for argument, v in (("input", input), ("other", other)):
+        if isinstance(v, Tensor) and v.array.dtype.kind == "b":
+            raise DtypeError(
+                "sub", argument, expected="numbers", got="bool", hint="use ^ or ~ for booleans"
+            )
+    out: Tensor = Sub.apply(x, _scaled("sub", x, y, alpha))
     return out
 
 
@@ -210,6 +222,7 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
     x, y = operands("div", input, other, floating=True)
     out: Tensor = Div.apply(x, y)
     if rounding_mode == "trunc":
+        _refuse_integer_zero("div", *operands("div", input, other))
         dtype = _common_dtype(input, other)
         return cast(wrap(array_module(out.array).trunc(out.array)), dtype)
     return out
@@ -223,12 +236,37 @@ def _common_dtype(input: Operand, other: Operand) -> Any:
 def floor_divide(input: Operand, other: Operand) -> Tensor:
     """The quotient rounded towards minus infinity; has no gradient."""
     x, y = operands("floor_divide", input, other)
-    return wrap_result(raw(x) // raw(y), x, y)
+    _refuse_integer_zero("floor_divide", x, y)
+    with quiet():
+        return wrap_result(raw(x) // raw(y), x, y)
+
+
+def _refuse_integer_zero(op: str, x: Any, y: Any) -> None:
+    """Refuse a whole-number division by zero, which has no result: floats have inf and NaN."""
+    divisor = raw(y)
+    dtype = next(t.dtype for t in (x, y) if isinstance(t, Tensor))
+    if dtype.kind != "f" and bool(
+        (divisor == 0) if isinstance(divisor, int) else (divisor == 0).any()
+    ):
+        raise ArgumentError(
+            op,
+            "other",
+            expected="no zero, where whole numbers are divided",
+            got="0",
+            hint="convert with .float(): then it is infinite or NaN",
+        )
+
+
+def _refuse_booleans(op: str, x: Any, y: Any) -> None:
+    if all(t.dtype.kind == "b" if isinstance(t, Tensor) else type(t) is bool for t in (x, y)):
+        raise DtypeError(op, expected="numbers", got="bool", hint="convert one of them with .int()")
 
 
 def remainder(input: Operand, other: Operand) -> Tensor:
     """input modulo other, with the sign of other, as Python's %."""
     x, y = operands("remainder", input, other)
+    _refuse_booleans("remainder", x, y)
+    _refuse_integer_zero("remainder", x, y)
     out: Tensor = Remainder.apply(x, y)
     return out
 
@@ -253,6 +291,7 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
         ArgumentError: integers to a negative power, which are no integers.
     """
     x, y = operands("pow", input, exponent)
+    _refuse_booleans("pow", x, y)
     power = raw(y)
     integers = not any(isinstance(t, Tensor) and t.dtype.kind == "f" for t in (x, y))
     if integers and bool((power < 0) if isinstance(power, (int, float)) else (power < 0).any()):
@@ -270,4 +309,5 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
 def square(input: Tensor) -> Tensor:
     """input ** 2."""
     x = as_tensor("square", input)
+    x = cast(x, int64) if x.dtype.kind == "b" else x
     return mul(x, x)

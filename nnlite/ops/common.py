@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any, TypeAlias
 
@@ -12,6 +13,9 @@ from nnlite.autograd.tensor import Tensor, wrap
 from nnlite.backend import Array, Dtype, array_module, backend_of, is_array, is_float
 from nnlite.backend.dtypes import DEFAULT_FLOAT, promote, scalar_dtype
 from nnlite.errors import ArgumentError, DeviceError, DtypeError, NnliteIndexError, ShapeError
+
+MAX_ELEMENTS = 2**40
+"""No array has so many elements: 4 TiB of float32. A larger size is a mistake in a formula."""
 
 Number: TypeAlias = bool | int | float
 Operand: TypeAlias = Tensor | Array | Number
@@ -166,6 +170,22 @@ def check_same_device(op: str, *tensors: Tensor) -> None:
         )
 
 
+def check_same_dtype(op: str, x: Tensor, y: Tensor, argument: str) -> None:
+    """Refuse an argument y of another dtype than x, the input.
+
+    Raises:
+        DtypeError: names both dtypes.
+    """
+    if x.array.dtype != y.array.dtype:
+        raise DtypeError(
+            op,
+            argument,
+            expected=f"{x.dtype.name}, as input has",
+            got=y.dtype.name,
+            hint=f"convert it with .to(nnlite.{x.dtype.name})",
+        )
+
+
 def check_broadcast(op: str, a: tuple[int, ...], b: tuple[int, ...]) -> None:
     """Refuse shapes that do not broadcast.
 
@@ -180,6 +200,24 @@ def check_broadcast(op: str, a: tuple[int, ...], b: tuple[int, ...]) -> None:
                 got=f"{a} and {b}, which differ in dimension {-i} ({a[-i]} and {b[-i]})",
                 hint="sizes must be equal or 1, counted from the last dimension",
             )
+    if math.prod(a) * math.prod(b) >= MAX_ELEMENTS:  # no result is larger than that
+        check_elements(op, np.broadcast_shapes(a, b))
+
+
+def check_elements(op: str, shape: tuple[int, ...]) -> None:
+    """Refuse a result that no memory holds: of tensors that take little, being broadcast views.
+
+    Raises:
+        ShapeError: it has MAX_ELEMENTS elements or more.
+    """
+    if math.prod(shape) >= MAX_ELEMENTS:
+        raise ShapeError(
+            op,
+            "result",
+            expected="fewer than 2^40 elements",
+            got=str(shape),
+            hint="such an array fits into no memory; look at the shapes of the inputs",
+        )
 
 
 def as_index(op: str, argument: str, value: Any) -> int:
@@ -202,6 +240,50 @@ def as_index(op: str, argument: str, value: Any) -> int:
         got=repr(value),
         hint="pass an int",
     )
+
+
+def check_flag(op: str, argument: str, value: Any) -> None:
+    """Refuse what is neither True nor False: most often another argument in the wrong place.
+
+    Raises:
+        DtypeError: a number, a string, None.
+    """
+    if value.__class__ is not bool and not isinstance(value, np.bool_):
+        raise DtypeError(
+            op,
+            argument,
+            expected="True or False",
+            got=repr(value),
+            hint="check the order of the arguments, or pass it by name",
+        )
+
+
+def check_number(op: str, argument: str, value: Any) -> None:
+    """Refuse what is no Python or NumPy number.
+
+    Raises:
+        DtypeError: None, a string, a list, a Tensor.
+    """
+    if not isinstance(value, (int, float, np.number, np.bool_)) or isinstance(
+        value, np.complexfloating
+    ):
+        raise DtypeError(
+            op, argument, expected="a number", got=repr(value), hint="pass an int or a float"
+        )
+
+
+def need_numbers(op: str, x: Any, argument: str = "input") -> Tensor:
+    """x, refused if it is of booleans.
+
+    Raises:
+        DtypeError: booleans, for which op has no meaning.
+    """
+    t = as_tensor(op, x, argument)
+    if t.array.dtype.kind == "b":
+        raise DtypeError(
+            op, argument, expected="numbers", got="bool", hint="convert it with .float() or .int()"
+        )
+    return t
 
 
 def normalize_dim(op: str, dim: Any, ndim: int, argument: str = "dim") -> int:

@@ -86,8 +86,8 @@ def check_conv(
         raise ShapeError(
             op,
             "input",
-            expected=f"{w.shape[1] * G} channels, as weight {w.shape}{per_group} has",
-            got=f"{C} channels in {x.shape}",
+            expected=f"{_channels(w.shape[1] * G)}, as weight {w.shape}{per_group} has",
+            got=f"{_channels(C)} in {x.shape}",
             hint="weight is (out_channels, in_channels / groups, ...), channels come before pixels",
         )
     _check_bias(op, b, w.shape[0])
@@ -141,8 +141,8 @@ def check_conv_transpose(
         raise ShapeError(
             op,
             "input",
-            expected=f"{w.shape[0]} channels, as weight {w.shape} has",
-            got=f"{C} channels in {x.shape}",
+            expected=f"{_channels(w.shape[0])}, as weight {w.shape} has",
+            got=f"{_channels(C)} in {x.shape}",
             hint="weight is (in_channels, out_channels / groups, ...) in a transposed convolution",
         )
     _check_bias(op, b, O)
@@ -284,3 +284,7 @@ def _padding(
         return tuple((r - 1) // 2 for r in reach), tuple(r - 1 for r in reach)
     before = sizes(op, "padding", padding, spatial, 0)
     return before, tuple(2 * p for p in before)
+
+
+def _channels(n: int) -> str:
+    return "1 channel" if n == 1 else f"{n} channels"

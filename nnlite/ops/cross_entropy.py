@@ -10,7 +10,7 @@ from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Array, array_module
 from nnlite.errors import ArgumentError, ShapeError
 from nnlite.ops.arithmetic import add, mul, neg
-from nnlite.ops.common import as_tensor, check_same_device, need_float
+from nnlite.ops.common import as_tensor, check_number, check_same_device, need_float
 from nnlite.ops.extremum import PutAt, TakeAt
 from nnlite.ops.reduce import sum
 from nnlite.ops.reduction import check_one_dtype, check_reduction, check_unused, reduced
@@ -89,6 +89,7 @@ def cross_entropy(
     op = "cross_entropy"
     x, t, w = _arguments(op, input, target, weight, size_average, reduce, reduction)
     _warn_of_softmax(x)
+    check_number("cross_entropy", "label_smoothing", label_smoothing)
     if not 0 <= label_smoothing <= 1:
         raise ArgumentError(
             op,
@@ -177,6 +178,14 @@ def _from_probabilities(
             expected="none with probabilities as target",
             got=str(ignore_index),
             hint="leave it out, or give classes as integers",
+        )
+    if not x.shape[dim]:
+        raise ShapeError(
+            "cross_entropy",
+            "input",
+            expected=f"at least one class in dimension {dim}",
+            got=f"shape {x.shape}",
+            hint="the classes lie in dimension 1, or 0 for a single sample",
         )
     if smoothing:
         t = add(mul(t, 1 - smoothing), smoothing / x.shape[dim])

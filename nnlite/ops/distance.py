@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import array_module
 from nnlite.errors import ArgumentError
 from nnlite.ops.arithmetic import add, div, mul, sub
-from nnlite.ops.common import check_broadcast, need_float, wrap_result
+from nnlite.ops.common import check_broadcast, check_number, need_float, normalize_dim, wrap_result
 from nnlite.ops.reduce import norm, sum
 from nnlite.ops.reduction import check_one_dtype
 from nnlite.ops.selection import clamp
+from nnlite.ops.shape import broadcast_to
 
 __all__ = ["cosine_similarity", "normalize", "pairwise_distance"]
 
@@ -47,6 +50,10 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
         DtypeError: integers, or two dtypes.
     """
     a, b = _vectors("cosine_similarity", x1, x2)
+    if a.shape != b.shape:  # an element that is broadcast along dim counts as often as it occurs
+        shape = np.broadcast_shapes(a.shape, b.shape)
+        a, b = broadcast_to(a, shape), broadcast_to(b, shape)
+    dim = normalize_dim("cosine_similarity", dim, a.ndim)
     return sum(mul(_unit(a, dim, eps), _unit(b, dim, eps)), dim)
 
 
@@ -68,6 +75,8 @@ def pairwise_distance(
         ShapeError: the shapes do not broadcast.
         DtypeError: integers, or two dtypes.
     """
+    check_number("pairwise_distance", "p", p)
+    check_number("pairwise_distance", "eps", eps)
     a, b = _vectors("pairwise_distance", x1, x2)
     return norm(add(sub(a, b), eps), p, -1, keepdim)
 

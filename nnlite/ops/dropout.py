@@ -9,7 +9,7 @@ from nnlite.autograd.tensor import Tensor, wrap
 from nnlite.backend import Generator, array_module, backend_of
 from nnlite.errors import ArgumentError, DtypeError, ShapeError
 from nnlite.ops.arithmetic import mul
-from nnlite.ops.common import need_float
+from nnlite.ops.common import check_flag, need_float
 from nnlite.ops.random import pick_generator
 
 __all__ = ["check_probability", "dropout", "dropout2d"]
@@ -113,6 +113,8 @@ def _drop(
     generator: Generator | None,
 ) -> Tensor:
     probability = check_probability(op, p)
+    check_flag(op, "training", training)
+    check_flag(op, "inplace", inplace)
     if not training or probability == 0:
         return x
     xp = array_module(x.array)

@@ -13,6 +13,8 @@ from nnlite.errors import ShapeError
 from nnlite.ops.common import (
     as_float,
     as_tensor,
+    check_flag,
+    need_numbers,
     normalize_dim,
     normalize_dims,
     raw,
@@ -154,6 +156,7 @@ def amax(input: Tensor, dim: Dim = (), keepdim: bool = False) -> Tensor:
     Raises:
         ShapeError: nothing to compare along a dimension.
     """
+    check_flag("amax", "keepdim", keepdim)
     x, dims = _nonempty("amax", input, dim)
     out: Tensor = Amax.apply(x, dims=dims, keepdim=keepdim, nan_wins=False)
     return out
@@ -161,6 +164,7 @@ def amax(input: Tensor, dim: Dim = (), keepdim: bool = False) -> Tensor:
 
 def amin(input: Tensor, dim: Dim = (), keepdim: bool = False) -> Tensor:
     """The smallest over the given dimensions (default: all); otherwise as ``amax``."""
+    check_flag("amin", "keepdim", keepdim)
     x, dims = _nonempty("amin", input, dim)
     out: Tensor = Amin.apply(x, dims=dims, keepdim=keepdim, nan_wins=False)
     return out
@@ -215,12 +219,12 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
     Raises:
         ShapeError: nothing to compare.
     """
-    return _arg("argmax", input, dim, keepdim)
+    return _arg("argmax", need_numbers("argmax", input), dim, keepdim)
 
 
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the smallest stands; otherwise as ``argmax``."""
-    return _arg("argmin", input, dim, keepdim)
+    return _arg("argmin", need_numbers("argmin", input), dim, keepdim)
 
 
 def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False) -> Tensor:
@@ -228,6 +232,7 @@ def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False) -> Tensor:
 
     Integers are converted to float32.
     """
+    check_flag("logsumexp", "keepdim", keepdim)
     x = as_float("logsumexp", input)
     dims = normalize_dims("logsumexp", dim, x.ndim)
     out: Tensor = LogSumExp.apply(x, dims=dims, keepdim=keepdim)
@@ -249,6 +254,7 @@ def _nonempty(op: str, input: Any, dim: Any) -> tuple[Tensor, tuple[int, ...]]:
 
 
 def _with_indices(op: str, input: Any, dim: Any, keepdim: bool) -> Extremum:
+    check_flag(op, "keepdim", keepdim)
     x = as_tensor(op, input)
     d = normalize_dim(op, dim, x.ndim)
     _nonempty(op, x, d)
@@ -262,6 +268,7 @@ def _with_indices(op: str, input: Any, dim: Any, keepdim: bool) -> Extremum:
 
 
 def _arg(op: str, input: Any, dim: int | None, keepdim: bool) -> Tensor:
+    check_flag(op, "keepdim", keepdim)
     x = as_tensor(op, input)
     _nonempty(op, x, dim)
     d = None if dim is None or x.ndim == 0 else normalize_dim(op, dim, x.ndim)

@@ -8,7 +8,7 @@ from nnlite.autograd.op import Op
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Array, array_module
 from nnlite.ops.arithmetic import add, div, mul, sub
-from nnlite.ops.common import Operand, as_float, need_float
+from nnlite.ops.common import Operand, as_float, check_same_dtype, need_float
 from nnlite.ops.comparison import lt
 from nnlite.ops.pointwise import abs
 from nnlite.ops.selection import where
@@ -44,8 +44,10 @@ def reciprocal(input: Tensor) -> Tensor:
 def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
     """input + weight * (end - input): input at weight 0, end at weight 1, both exactly."""
     x, y = need_float("lerp", input), need_float("lerp", end, "end")
+    check_same_dtype("lerp", x, y, "end")
     d = sub(y, x)
     if isinstance(weight, (int, float)):
         return add(x, mul(d, weight)) if -0.5 < weight < 0.5 else sub(y, mul(d, 1 - weight))
     w = need_float("lerp", weight, "weight")
+    check_same_dtype("lerp", x, w, "weight")
     return where(lt(abs(w), 0.5), add(x, mul(d, w)), sub(y, mul(d, sub(1.0, w))))

@@ -100,6 +100,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     Raises:
         What ``scatter`` raises.
     """
+    as_tensor("scatter_add", src, "src")
     x, place, source = _scatter_operands("scatter_add", input, dim, index, src, None)
     if not x.ndim:
         return add(x, reshape(source, ()))

@@ -15,7 +15,9 @@ from nnlite.ops.common import (
     as_index,
     as_tensor,
     cast,
+    check_elements,
     check_same_device,
+    check_same_dtype,
     normalize_dim,
 )
 from nnlite.ops.indexing import Slice, select, take_range
@@ -90,6 +92,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
                 got=str(x.shape),
                 hint="check dim",
             )
+    total = sum(x.shape[d] for x in kept)
+    check_elements("cat", (*first.shape[:d], total, *first.shape[d + 1 :]))
     xs = _one_dtype("cat", xs)
     out: Tensor = Cat.apply(*([x for x in xs if x.shape != (0,)] or xs[:1]), dim=d)
     return out
@@ -115,6 +119,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
                 hint="cat() joins along a dimension of different sizes",
             )
     d = normalize_dim("stack", dim, xs[0].ndim + 1)
+    check_elements("stack", (len(xs), *xs[0].shape))
     out: Tensor = Cat.apply(*(unsqueeze(x, d) for x in _one_dtype("stack", xs)), dim=d)
     return out
 
@@ -147,6 +152,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
             "meshgrid", "indexing", expected="'ij' or 'xy'", got=repr(indexing), hint="try 'ij'"
         )
     for i, x in enumerate(xs):
+        check_same_dtype("meshgrid", xs[0], x, f"tensors[{i}]")
         if x.ndim > 1:
             raise ShapeError(
                 "meshgrid",

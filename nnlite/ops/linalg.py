@@ -9,7 +9,17 @@ from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Array, array_module
 from nnlite.errors import DtypeError, ShapeError
 from nnlite.ops.arithmetic import add, mul
-from nnlite.ops.common import Number, as_tensor, check_broadcast, check_same_device, need_float
+from nnlite.ops.common import (
+    MAX_ELEMENTS,
+    Number,
+    as_tensor,
+    check_broadcast,
+    check_elements,
+    check_same_device,
+    check_same_dtype,
+    need_float,
+    need_numbers,
+)
 from nnlite.ops.shape import reshape
 
 __all__ = ["addmm", "bmm", "dot", "linear", "matmul", "mm", "mv", "outer"]
@@ -148,6 +158,9 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
             hint="use * to multiply by a number",
         )
     _check_inner("matmul", a, b, a.shape[-1], b.shape[-2] if b.ndim > 1 else b.shape[0])
+    if a.array.size * b.array.size >= MAX_ELEMENTS:  # no result is larger than that
+        rows, columns = a.shape[:-1], b.shape[-1:] if b.ndim > 1 else ()
+        check_elements("matmul", rows + columns)
     out: Tensor
     if a.ndim == 1 and b.ndim == 1:
         out = Dot.apply(a, b)
@@ -240,7 +253,16 @@ def addmm(
     if beta == 0:
         return product
     x = as_tensor("addmm", input)
+    check_same_dtype("addmm", x, product, "mat1 @ mat2")
     check_broadcast("addmm", x.shape, product.shape)
+    if x.ndim > 2:
+        raise ShapeError(
+            "addmm",
+            "input",
+            expected=f"a shape that broadcasts to {product.shape}",
+            got=str(x.shape),
+            hint="at most two dimensions",
+        )
     return add(product, x if beta == 1 else mul(x, beta))
 
 
@@ -293,7 +315,7 @@ def _linear_shape(x: Tensor, w: Tensor) -> ShapeError:
 
 
 def _pair(op: str, x: Any, y: Any) -> tuple[Tensor, Tensor]:
-    a, b = as_tensor(op, x), as_tensor(op, y, "other")
+    a, b = need_numbers(op, x), need_numbers(op, y, "other")
     _check_dtypes(op, a, b)
     return a, b
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import array_module
 from nnlite.backend.dtypes import float64
-from nnlite.ops.common import Operand, as_tensor, like, operands, raw, wrap_result
+from nnlite.errors import ArgumentError
+from nnlite.ops.common import (
+    Operand,
+    as_tensor,
+    check_flag,
+    check_number,
+    check_same_dtype,
+    like,
+    operands,
+    raw,
+    wrap_result,
+)
 
 __all__ = [
     "allclose",
@@ -46,7 +57,17 @@ def isclose(
     input: Tensor, other: Operand, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> Tensor:
     """|input - other| <= atol + rtol * |other|, element by element; equal infinities are close."""
-    x, y = operands("isclose", as_tensor("isclose", input), other)
+    x = as_tensor("isclose", input)
+    if isinstance(other, Tensor):
+        check_same_dtype("isclose", x, other, "other")
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        check_number("isclose", name, value)
+        if not value >= 0:
+            raise ArgumentError(
+                "isclose", name, expected="0 or more", got=repr(value), hint="try the default"
+            )
+    check_flag("isclose", "equal_nan", equal_nan)
+    x, y = operands("isclose", x, other)
     a, b = x.array, y.array if isinstance(y, Tensor) else like(x.array, y, x.dtype)
     if a.dtype.kind != "f":  # whose differences wrap around
         a, b = a.astype(float64), b.astype(float64)

@@ -9,7 +9,7 @@ from nnlite.backend import array_module
 from nnlite.errors import ArgumentError, ShapeError
 from nnlite.ops.activation import relu
 from nnlite.ops.arithmetic import add, div, mul, neg, sub
-from nnlite.ops.common import as_tensor, need_float, wrap_result
+from nnlite.ops.common import as_tensor, check_flag, check_number, need_float, wrap_result
 from nnlite.ops.comparison import eq, ne
 from nnlite.ops.distance import pairwise_distance
 from nnlite.ops.extremum import TakeAt
@@ -144,6 +144,8 @@ def triplet_margin_loss(
     op = "triplet_margin_loss"
     check_reduction(op, reduction)
     check_unused(op, size_average=size_average, reduce=reduce)
+    check_number(op, "p", p)
+    check_flag(op, "swap", swap)
     check_positive(op, "margin", margin)
     a, close = _alike(op, anchor, positive, "positive")
     a, far = _alike(op, anchor, negative, "negative")
@@ -184,8 +186,7 @@ def multi_margin_loss(
     op = "multi_margin_loss"
     check_reduction(op, reduction)
     check_unused(op, size_average=size_average, reduce=reduce)
-    if p not in (1, 2):
-        raise ArgumentError(op, "p", expected="1 or 2", got=repr(p), hint="1 is the default")
+    check_multi_margin(op, p, weight)
     x = need_float(op, input)
     if x.ndim not in (1, 2):
         raise ShapeError(
@@ -199,6 +200,25 @@ def multi_margin_loss(
     others = where(ne(classes, wrap_result(targets.index, x)), lead, 0.0)
     losses = div(sum(others if p == 1 else mul(others, others), dim), x.shape[dim])
     return reduced(mul(losses, wrap_result(targets.factor.reshape(losses.shape), x)), reduction)
+
+
+def check_multi_margin(op: str, p: Any, weight: Any) -> None:
+    """Refuse a power and class weights that ``multi_margin_loss`` cannot use.
+
+    Raises:
+        ArgumentError: p neither 1 nor 2.
+        ShapeError: a weight that is no vector.
+    """
+    if p not in (1, 2):
+        raise ArgumentError(op, "p", expected="1 or 2", got=repr(p), hint="1 is the default")
+    if weight is not None and as_tensor(op, weight, "weight").ndim != 1:
+        raise ShapeError(
+            op,
+            "weight",
+            expected="one number per class, shape (C,)",
+            got=f"shape {weight.shape}",
+            hint="flatten it",
+        )
 
 
 # -- arguments -------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """The one list of what Tensor can do: each operator and method, and the function behind it.
 
 Methods of the same name as their function are listed by family; the others stand by name below.
-``nnlite/autograd/methods.py`` declares their signatures for editors and type checkers.
+``nnlite/autograd/methods.py`` and ``operators.py`` there declare their signatures for editors and
+type checkers.
 """
 
 from __future__ import annotations
@@ -26,11 +27,14 @@ from nnlite.ops import (
     joining,
     linalg,
     logic,
+    new_like,
     pointwise,
+    properties,
     rearranging,
     reduce,
     selection,
     shape,
+    shorthands,
     softmax,
     sorting,
     trigonometry,
@@ -62,6 +66,9 @@ SAME_NAME: list[tuple[ModuleType, str]] = [
     (sorting, "argsort bincount cumsum nonzero sort topk unique"),
     (conversion, "clone contiguous cpu cuda data_ptr dim element_size is_contiguous"),
     (conversion, "is_floating_point item numel numpy size stride to tolist type_as"),
+    (new_like, "new_empty new_full new_ones new_tensor new_zeros"),
+    (shorthands, "addcdiv addcmul addmv baddbmm bernoulli clamp_max clamp_min ravel"),
+    (shorthands, "dist fliplr flipud repeat_interleave trace"),
     (inplace, "copy_ fill_ normal_ uniform_ zero_"),
 ]
 
@@ -99,6 +106,7 @@ OTHER_NAME: dict[str, Callable[..., Any]] = {
     "__truediv__": arithmetic.div,
     "__xor__": bitwise.bitwise_xor,
     "absolute": pointwise.abs,
+    "argwhere": sorting.nonzero,
     "bool": conversion.to_bool,
     "byte": conversion.to_uint8,
     "char": conversion.to_int8,
@@ -116,9 +124,12 @@ OTHER_NAME: dict[str, Callable[..., Any]] = {
     "nelement": conversion.numel,
     "short": conversion.to_short,
     "subtract": arithmetic.sub,
+    "moveaxis": shape.movedim,
     "swapdims": shape.swapaxes,
     "true_divide": arithmetic.div,
+    "type": shorthands.as_type,
     "unfold": folding.unfold_dimension,
+    "where": shorthands.where_self,
 }
 
 REFLECTED: dict[str, Callable[..., Any]] = {
@@ -143,10 +154,17 @@ IN_PLACE: dict[str, Callable[..., Tensor]] = {
     "__ipow__": arithmetic.pow,
     "__isub__": arithmetic.sub,
     "__itruediv__": arithmetic.div,
+    "__iand__": bitwise.bitwise_and,
+    "__ior__": bitwise.bitwise_or,
+    "__ixor__": bitwise.bitwise_xor,
     "abs_": pointwise.abs,
     "add_": arithmetic.add,
+    "addcdiv_": shorthands.addcdiv,
+    "addcmul_": shorthands.addcmul,
     "ceil_": pointwise.ceil,
     "clamp_": selection.clamp,
+    "clamp_max_": shorthands.clamp_max,
+    "clamp_min_": shorthands.clamp_min,
     "clip_": selection.clamp,
     "cos_": trigonometry.cos,
     "div_": arithmetic.div,
@@ -178,9 +196,12 @@ IN_PLACE: dict[str, Callable[..., Tensor]] = {
     "trunc_": pointwise.trunc,
 }
 
-PROPERTIES: dict[str, Callable[[Tensor], Tensor]] = {
+PROPERTIES: dict[str, Callable[[Tensor], Any]] = {
     "T": shape.reverse_dims,
+    "is_cuda": properties.is_cuda,
+    "itemsize": properties.itemsize,
     "mT": shape.matrix_transpose,
+    "nbytes": properties.nbytes,
 }
 
 

@@ -63,7 +63,7 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> T
         fill = scalar_like("pad", 0 if value is None else value, x).array.item()
         out: Tensor = Pad.apply(x, widths=tuple(widths), value=fill)
         return out
-    if mode not in _SOURCES:
+    if not isinstance(mode, str) or mode not in _SOURCES:
         raise ArgumentError(
             "pad",
             "mode",

@@ -8,7 +8,7 @@ from typing import Any
 from nnlite.autograd.op import Op
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Array, array_module
-from nnlite.ops.common import as_float, as_tensor, wrap_result, zeros_like
+from nnlite.ops.common import as_float, as_tensor, need_numbers, wrap_result, zeros_like
 
 __all__ = [
     "abs",
@@ -194,13 +194,16 @@ def sqrt(input: Tensor) -> Tensor:
 
 def abs(input: Tensor) -> Tensor:
     """The absolute value; its gradient at 0 is 0."""
-    out: Tensor = Abs.apply(as_tensor("abs", input))
+    out: Tensor = Abs.apply(need_numbers("abs", input))
     return out
 
 
 def sign(input: Tensor) -> Tensor:
     """-1, 0 or 1; 0 at NaN; its gradient is 0."""
-    out: Tensor = Sign.apply(as_tensor("sign", input))
+    x = as_tensor("sign", input)
+    if x.dtype.kind == "b":
+        return wrap_result(x.array.copy(), x)
+    out: Tensor = Sign.apply(x)
     return out
 
 
@@ -225,7 +228,7 @@ def round(input: Tensor) -> Tensor:
 
 
 def _rounded(op: str, input: Any, how: str) -> Tensor:
-    x = as_tensor(op, input)
+    x = need_numbers(op, input)
     if x.dtype.kind != "f":
         return wrap_result(x.array.copy(), x)
     out: Tensor = Round.apply(x, how=how)

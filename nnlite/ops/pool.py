@@ -9,7 +9,7 @@ from nnlite.autograd.op import Op
 from nnlite.autograd.tensor import Tensor, wrap
 from nnlite.backend import Array
 from nnlite.errors import ArgumentError, ShapeError
-from nnlite.ops.common import as_index, like
+from nnlite.ops.common import as_index, check_flag, like
 from nnlite.ops.conv_args import check_images, sizes, two
 from nnlite.ops.kernels.pooling import (
     flat_index,
@@ -207,6 +207,7 @@ def _max_pool(
     return_indices: bool,
 ) -> Any:
     x = check_images(op, input, spatial)
+    check_flag(op, "return_indices", return_indices)
     windows = _windows(op, x, spatial, kernel_size, stride, padding, dilation, ceil_mode)
     shape = x.shape[: x.ndim - spatial] + windows.out[2 - spatial :]
     images = _as_images(x, spatial)
@@ -230,6 +231,7 @@ def _avg_pool(
     divisor_override: Any,
 ) -> Tensor:
     x = check_images(op, input, spatial)
+    check_flag(op, "count_include_pad", count_include_pad)
     windows = _windows(op, x, spatial, kernel_size, stride, padding, 1, ceil_mode)
     if divisor_override is None:
         counts = _counts(windows, bool(count_include_pad))
@@ -264,6 +266,7 @@ def _windows(
     dilation: Any,
     ceil_mode: bool,
 ) -> Windows:
+    check_flag(op, "ceil_mode", ceil_mode)
     kernel = sizes(op, "kernel_size", kernel_size, spatial, 1)
     # an empty tuple, too, means the default in PyTorch
     steps = kernel if stride is None or stride == () else sizes(op, "stride", stride, spatial, 1)

@@ -9,13 +9,19 @@ from nnlite.autograd.op import Op
 from nnlite.autograd.tensor import Tensor, wrap
 from nnlite.backend import Array, array_module, backend_of
 from nnlite.errors import ArgumentError
-from nnlite.ops.common import as_index
+from nnlite.ops.common import as_index, check_flag
 from nnlite.ops.conv_args import check_images
 from nnlite.ops.kernels.windows import Pair
 from nnlite.ops.pool import avg_pool2d, max_pool2d
+from nnlite.ops.shape import squeeze, unsqueeze
 from nnlite.ops.sizes import check_size
 
-__all__ = ["adaptive_avg_pool2d", "adaptive_max_pool2d"]
+__all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+]
 
 
 class AdaptiveAvgPool2d(Op):
@@ -135,12 +141,42 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
     """
     x = check_images("adaptive_max_pool2d", input, 2)
     size, out = _sizes("adaptive_max_pool2d", x, output_size)
+    check_flag("adaptive_max_pool2d", "return_indices", return_indices)
     if _divides(size, out):
         kernel = (size[0] // out[0], size[1] // out[1])
         return max_pool2d(x, kernel, return_indices=return_indices)
     index = _argmax(x.array, size, out)
     y: Tensor = TakePixels.apply(x, index=index, size=size)
     return (y, wrap(index)) if return_indices else y
+
+
+def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
+    """As ``adaptive_avg_pool2d`` along one dimension: input (N, C, L) or (C, L)."""
+    x = check_images("adaptive_avg_pool1d", input, 1)
+    length = _length("adaptive_avg_pool1d", output_size)
+    return squeeze(adaptive_avg_pool2d(unsqueeze(x, -2), (1, length)), -2)
+
+
+def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """As ``adaptive_max_pool2d`` along one dimension: input (N, C, L) or (C, L)."""
+    x = check_images("adaptive_max_pool1d", input, 1)
+    length = _length("adaptive_max_pool1d", output_size)
+    found = adaptive_max_pool2d(unsqueeze(x, -2), (1, length), return_indices)
+    if return_indices:
+        return squeeze(found[0], -2), squeeze(found[1], -2)
+    return squeeze(found, -2)
+
+
+def _length(op: str, output_size: Any) -> int:
+    given = output_size
+    if isinstance(given, (tuple, list)) and len(given) == 1:
+        given = given[0]
+    length = as_index(op, "output_size", given)
+    if length < 1:
+        raise ArgumentError(
+            op, "output_size", expected="1 or more", got=str(length), hint="1 pools over everything"
+        )
+    return length
 
 
 def _argmax(x: Array, size: Pair, out: Pair) -> Array:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from nnlite.autograd.fit import is_expandable
 from nnlite.autograd.op import Op
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Array, array_module
-from nnlite.errors import ArgumentError
+from nnlite.errors import ArgumentError, ShapeError
 from nnlite.ops.arithmetic import add, div, mul, sub
-from nnlite.ops.common import check_broadcast, need_float
+from nnlite.ops.common import check_flag, need_float
 from nnlite.ops.comparison import eq
 from nnlite.ops.pointwise import Log, exp, log
 from nnlite.ops.reduce import sum
@@ -152,6 +153,7 @@ def kl_div(
         ArgumentError: another reduction.
     """
     op = "kl_div"
+    check_flag(op, "log_target", log_target)
     check_unused(op, size_average=size_average, reduce=reduce)
     if reduction != "batchmean":
         check_reduction(op, reduction)
@@ -170,7 +172,14 @@ def _times_own_log(t: Tensor) -> Tensor:
 def _factor(op: str, x: Tensor, factor: Any, argument: str) -> Tensor:
     w = need_float(op, factor, argument)
     check_one_dtype(op, x, w, argument)
-    check_broadcast(op, x.shape, w.shape)
+    if not is_expandable(w.shape, x.shape):
+        raise ShapeError(
+            op,
+            argument,
+            expected=f"a shape that broadcasts to input's {x.shape}",
+            got=str(w.shape),
+            hint="one factor per element, or sizes of 1",
+        )
     return w
 
 

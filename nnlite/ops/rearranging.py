@@ -7,7 +7,7 @@ from typing import Any
 from nnlite.autograd.op import Op
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Array, array_module
-from nnlite.errors import ArgumentError, ShapeError
+from nnlite.errors import ArgumentError, NnliteIndexError, ShapeError
 from nnlite.ops.common import as_index, as_tensor, normalize_dim, normalize_dims
 from nnlite.ops.conversion import clone
 from nnlite.ops.shape import movedim, reshape
@@ -127,6 +127,14 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
         if len(steps) != 1:
             raise _uneven_roll(shifts, dims)
         return reshape(roll(reshape(x, -1), steps, (0,)), x.shape)
+    if not x.ndim:
+        raise NnliteIndexError(
+            "roll",
+            "dims",
+            expected="none, for a tensor without dimensions",
+            got=repr(dims),
+            hint="there is nothing to roll",
+        )
     axes = [normalize_dim("roll", d, x.ndim) for d in spread((dims,))]
     if len(axes) != len(steps):
         raise _uneven_roll(shifts, dims)

@@ -8,13 +8,14 @@ from typing import Any
 from nnlite.autograd.op import Op
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Array, array_module, as_dtype
-from nnlite.backend.dtypes import int64
+from nnlite.backend.dtypes import int64, uint8
 from nnlite.backend.summation import count, total
 from nnlite.errors import ArgumentError, DtypeError
 from nnlite.ops.common import (
     Number,
     as_tensor,
     cast,
+    check_flag,
     need_float,
     normalize_dims,
     raw,
@@ -203,6 +204,7 @@ def sum(input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any = N
     Raises:
         NnliteIndexError: a dimension that is not there.
     """
+    check_flag("sum", "keepdim", keepdim)
     x = _converted("sum", input, dtype)
     out: Tensor = Sum.apply(x, dims=normalize_dims("sum", dim, x.ndim), keepdim=keepdim)
     return out
@@ -214,6 +216,7 @@ def mean(input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any = 
     Raises:
         DtypeError: integers, whose mean is none: convert them or give dtype=.
     """
+    check_flag("mean", "keepdim", keepdim)
     x = need_float("mean", _converted("mean", input, dtype))
     out: Tensor = Mean.apply(x, dims=normalize_dims("mean", dim, x.ndim), keepdim=keepdim)
     return out
@@ -224,6 +227,7 @@ def prod(input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any = 
 
     Integers and booleans are multiplied as int64. The gradient is exact where factors are zero.
     """
+    check_flag("prod", "keepdim", keepdim)
     x = _converted("prod", input, dtype)
     if x.dtype.kind != "f":
         x = cast(x, int64)
@@ -255,6 +259,7 @@ def var(
         DtypeError: integers.
         ArgumentError: both unbiased and correction are given.
     """
+    check_flag("var", "keepdim", keepdim)
     x, dims, freedom = _spread_arguments("var", input, dim, unbiased, correction)
     out: Tensor = Var.apply(x, dims=dims, keepdim=keepdim, correction=freedom)
     return out
@@ -272,6 +277,7 @@ def std(
 
     Arguments and errors are those of ``var``.
     """
+    check_flag("std", "keepdim", keepdim)
     x, dims, freedom = _spread_arguments("std", input, dim, unbiased, correction)
     out: Tensor = Std.apply(x, dims=dims, keepdim=keepdim, correction=freedom)
     return out
@@ -300,6 +306,7 @@ def norm(
         DtypeError: integers, or a p that is no number.
         ArgumentError: another name than "fro", or a negative or NaN p.
     """
+    check_flag("norm", "keepdim", keepdim)
     x = need_float("norm", _converted("norm", input, dtype))
     order = _order(p)
     if order == math.inf:
@@ -320,16 +327,23 @@ def norm(
 
 def all(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Whether all elements along the given dimensions are True (or not zero); booleans."""
+    check_flag("all", "keepdim", keepdim)
     x = as_tensor("all", input)
     dims = normalize_dims("all", dim, x.ndim)
-    return wrap_result((x.array != 0).all(axis=dims, keepdims=keepdim), x)
+    return _truth((x.array != 0).all(axis=dims, keepdims=keepdim), x)
 
 
 def any(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Whether some element along the given dimensions is True (or not zero); booleans."""
+    check_flag("any", "keepdim", keepdim)
     x = as_tensor("any", input)
     dims = normalize_dims("any", dim, x.ndim)
-    return wrap_result((x.array != 0).any(axis=dims, keepdims=keepdim), x)
+    return _truth((x.array != 0).any(axis=dims, keepdims=keepdim), x)
+
+
+def _truth(result: Array, x: Tensor) -> Tensor:
+    # uint8 was PyTorch's boolean dtype once, and all and any still keep it
+    return wrap_result(result.astype(x.dtype) if x.dtype == uint8 else result, x)
 
 
 def count_nonzero(input: Tensor, dim: Dim = None) -> Tensor:
@@ -353,6 +367,8 @@ def _spread_arguments(
     x = need_float(op, input)
     if isinstance(dim, bool):  # var(x, False), PyTorch's form without dim
         dim, unbiased = None, dim
+    if unbiased is not None:
+        check_flag(op, "unbiased", unbiased)
     if unbiased is not None and correction is not None:
         raise ArgumentError(
             op,

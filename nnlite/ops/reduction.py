@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from nnlite.autograd.tensor import Tensor
-from nnlite.errors import ArgumentError, DtypeError, ShapeError
-from nnlite.ops.common import check_same_device, need_float
+from nnlite.errors import ArgumentError, ShapeError
+from nnlite.ops.common import check_number, check_same_device, check_same_dtype, need_float
 from nnlite.ops.reduce import mean, sum
 
 
@@ -43,8 +43,10 @@ def check_positive(op: str, argument: str, value: float) -> None:
     """Refuse a number that is not above 0, NaN included.
 
     Raises:
-        ArgumentError: it is not.
+        DtypeError: it is no number.
+        ArgumentError: it is not above 0.
     """
+    check_number(op, argument, value)
     if not value > 0:
         raise ArgumentError(op, argument, expected="> 0", got=repr(value), hint="try the default")
 
@@ -103,11 +105,4 @@ def check_one_dtype(op: str, x: Tensor, t: Tensor, argument: str = "target") -> 
         DtypeError, DeviceError: names both.
     """
     check_same_device(op, x, t)
-    if x.dtype != t.dtype:
-        raise DtypeError(
-            op,
-            argument,
-            expected=f"{x.dtype.name}, as input has",
-            got=t.dtype.name,
-            hint=f"convert it with .to(nnlite.{x.dtype.name})",
-        )
+    check_same_dtype(op, x, t, argument)

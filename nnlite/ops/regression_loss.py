@@ -10,7 +10,7 @@ from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Array, array_module
 from nnlite.errors import ArgumentError, ShapeError
 from nnlite.ops.arithmetic import add, div, mul, sub
-from nnlite.ops.common import need_float, raw, wrap_result
+from nnlite.ops.common import check_flag, need_float, raw, wrap_result
 from nnlite.ops.comparison import gt
 from nnlite.ops.pointwise import abs, exp, log
 from nnlite.ops.reduction import (
@@ -170,6 +170,8 @@ def poisson_nll_loss(
     Errors as for ``mse_loss``.
     """
     op = "poisson_nll_loss"
+    check_flag(op, "log_input", log_input)
+    check_flag(op, "full", full)
     check_reduction(op, reduction)
     check_unused(op, size_average=size_average, reduce=reduce)
     x, t = float_pair(op, input, target)
@@ -205,6 +207,7 @@ def gaussian_nll_loss(
         ArgumentError: a negative variance.
     """
     op = "gaussian_nll_loss"
+    check_flag(op, "full", full)
     check_reduction(op, reduction)
     check_positive(op, "eps", eps)
     x, t = float_pair(op, input, target)

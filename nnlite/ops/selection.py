@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import operator
+from collections.abc import Callable
 from typing import Any
 
 from nnlite.autograd.op import Op
-from nnlite.autograd.tensor import Tensor
+from nnlite.autograd.tensor import Tensor, wrap
 from nnlite.backend import Array, array_module
+from nnlite.backend.dtypes import scalar_dtype
 from nnlite.errors import ArgumentError, DtypeError
 from nnlite.ops.common import (
     Number,
@@ -14,7 +18,10 @@ from nnlite.ops.common import (
     as_tensor,
     check_broadcast,
     check_same_device,
+    like,
     operands,
+    raw,
+    wrap_result,
 )
 
 __all__ = [
@@ -106,7 +113,7 @@ class Clamp(Op):
 
 
 def where(condition: Tensor, input: Operand, other: Operand) -> Tensor:
-    """input where condition is True, other where it is False.
+    """input where condition is True, other where it is False; both may be numbers.
 
     Raises:
         DtypeError: condition is not boolean.
@@ -116,6 +123,9 @@ def where(condition: Tensor, input: Operand, other: Operand) -> Tensor:
         raise DtypeError(
             "where", "condition", expected="bool", got=c.dtype.name, hint="compare first: x > 0"
         )
+    if scalar_dtype(input) is not None and scalar_dtype(other) is not None:
+        # two numbers: the first becomes a tensor of its own kind, as in PyTorch
+        input = wrap(like(c.array, input, scalar_dtype(input)))
     x, y = operands("where", input, other)
     check_same_device("where", c, *(t for t in (x, y) if isinstance(t, Tensor)))
     for t in (x, y):
@@ -153,8 +163,8 @@ def clamp(input: Tensor, min: Operand | None = None, max: Operand | None = None)
             "clamp", expected="min, max or both", got="neither", hint="clamp(x, min=0)"
         )
     if isinstance(min, Tensor) or isinstance(max, Tensor):
-        x = x if min is None else maximum(x, min)
-        return x if max is None else minimum(x, max)
+        x = x if min is None else _hold(x, min, operator.ge)
+        return x if max is None else _hold(x, max, operator.le)
     for bound in (min, max):
         if bound is not None:
             x, _ = _clamp_operands(x, bound)
@@ -164,6 +174,18 @@ def clamp(input: Tensor, min: Operand | None = None, max: Operand | None = None)
     return out
 
 
-def _clamp_operands(x: Tensor, bound: Number) -> tuple[Tensor, Any]:
+def _hold(x: Tensor, bound: Operand, inside: Callable[[Array, Array], Array]) -> Tensor:
+    """x where it is inside its bound, the bound elsewhere; NaN without gradient where either is."""
+    x, b = _clamp_operands(x, bound)
+    value, limit = x.array, raw(b)
+    lost = b
+    if value.dtype.kind == "f":
+        undefined = (value != value) | (limit != limit)
+        lost = Where.apply(wrap_result(undefined, x), math.nan, b)
+    out: Tensor = Where.apply(wrap_result(inside(value, limit), x), x, lost)
+    return out
+
+
+def _clamp_operands(x: Tensor, bound: Operand) -> tuple[Tensor, Any]:
     a, b = operands("clamp", x, bound)
     return a, b

@@ -8,7 +8,7 @@ from typing import Any
 from nnlite.autograd.fit import BroadcastTo, is_expandable
 from nnlite.autograd.tensor import Tensor
 from nnlite.errors import ArgumentError, NnliteIndexError, ShapeError
-from nnlite.ops.common import as_index, as_tensor, normalize_dim
+from nnlite.ops.common import as_index, as_tensor, normalize_dim, normalize_dims
 from nnlite.ops.sizes import check_size, spread
 from nnlite.ops.viewing import Permute, Reshape, View, is_viewable, reshaped
 
@@ -143,8 +143,7 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     if dim is None:
         named = set(range(x.ndim))
     else:
-        dims = dim if isinstance(dim, (tuple, list)) else (dim,)
-        named = {normalize_dim("squeeze", d, x.ndim) for d in dims}
+        named = set(normalize_dims("squeeze", dim, x.ndim)) if dim not in ((), []) else set()
     shape = tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in named)
     out: Tensor = View.apply(x, shape=shape)
     return out

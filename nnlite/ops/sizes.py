@@ -6,12 +6,9 @@ import math
 from typing import Any
 
 from nnlite.errors import ShapeError
-from nnlite.ops.common import as_index
+from nnlite.ops.common import MAX_ELEMENTS, as_index
 
-__all__ = ["MAX_ELEMENTS", "check_size", "spread"]
-
-MAX_ELEMENTS = 2**40
-"""No array has so many elements: 4 TiB of float32. A larger size is a mistake in a formula."""
+__all__ = ["check_size", "spread"]
 
 
 def spread(args: tuple[Any, ...]) -> tuple[Any, ...]:

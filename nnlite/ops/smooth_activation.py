@@ -11,7 +11,7 @@ from nnlite.backend import Array, array_module
 from nnlite.errors import ArgumentError
 from nnlite.ops.activation import Sigmoid, placed, stable_sigmoid, tanh
 from nnlite.ops.arithmetic import add, div, mul
-from nnlite.ops.common import need_float, raw
+from nnlite.ops.common import check_number, need_float, raw
 from nnlite.ops.erf import erf
 from nnlite.ops.pointwise import Exp, abs
 from nnlite.ops.selection import Where
@@ -130,6 +130,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     Raises:
         ArgumentError: alpha is 0.
     """
+    check_number("celu", "alpha", alpha)
     if alpha == 0:
         raise ArgumentError("celu", "alpha", expected="not 0", got=repr(alpha), hint="try 1.0")
     return _elu("celu", input, alpha, 1.0, 1 / alpha, inplace)
@@ -174,6 +175,8 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     Raises:
         ArgumentError: beta is 0.
     """
+    check_number("softplus", "beta", beta)
+    check_number("softplus", "threshold", threshold)
     if beta == 0:
         raise ArgumentError("softplus", "beta", expected="not 0", got=repr(beta), hint="try 1.0")
     x = need_float("softplus", input)
@@ -201,6 +204,7 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
 
 def _elu(op: str, input: Any, alpha: float, scale: float, rate: float, inplace: bool) -> Tensor:
     x = need_float(op, input)
+    check_number(op, "alpha", alpha)
     return placed(
         lambda x: Elu.apply(x, alpha=float(alpha), scale=scale, rate=rate), x, inplace, op + "_"
     )

@@ -9,7 +9,15 @@ from nnlite.autograd.tensor import Tensor, wrap
 from nnlite.backend import Array, array_module, as_dtype, backend_of
 from nnlite.backend.dtypes import int64
 from nnlite.errors import ArgumentError, DtypeError, NnliteIndexError, ShapeError
-from nnlite.ops.common import as_index, as_tensor, cast, check_same_device, normalize_dim
+from nnlite.ops.common import (
+    as_index,
+    as_tensor,
+    cast,
+    check_flag,
+    check_same_device,
+    need_numbers,
+    normalize_dim,
+)
 from nnlite.ops.gather_scatter import gather
 from nnlite.ops.index_forms import check_indices
 from nnlite.ops.indexing import take_range
@@ -54,6 +62,8 @@ def cumsum(input: Tensor, dim: int, *, dtype: object = None) -> Tensor:
 
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """The indices that sort input along dim, int64; always stable. NaN counts as the largest."""
+    check_flag("argsort", "descending", descending)
+    check_flag("argsort", "stable", stable)
     x = as_tensor("argsort", input)
     d = normalize_dim("argsort", dim, x.ndim)
     xp = array_module(x.array)
@@ -74,6 +84,7 @@ def sort(
 
     Derivative: gy goes back to where each value came from.
     """
+    check_flag("sort", "stable", stable)
     x = as_tensor("sort", input)
     order = argsort(x, dim, descending)
     return SortResult(gather(x, dim, order), order)
@@ -87,7 +98,9 @@ def topk(
     Raises:
         ArgumentError: k is negative or larger than the dimension.
     """
-    x = as_tensor("topk", input)
+    check_flag("topk", "largest", largest)
+    check_flag("topk", "sorted", sorted)
+    x = need_numbers("topk", input)
     d = normalize_dim("topk", dim, x.ndim)
     n, count = (x.shape[d] if x.ndim else 1), as_index("topk", "k", k)
     if not 0 <= count <= n:
@@ -116,6 +129,9 @@ def unique(
         the elements, or a tuple with the index of each of input's elements among them
         (return_inverse) and how often each occurs (return_counts).
     """
+    for name, flag in (("return_inverse", return_inverse), ("return_counts", return_counts)):
+        check_flag("unique", name, flag)
+    check_flag("unique", "sorted", sorted)
     x = as_tensor("unique", input).array
     found = array_module(x).unique(x, return_inverse=True, return_counts=True)
     values, inverse, counts = found[0], found[1].reshape(x.shape), found[2]
