@@ -6,7 +6,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: train test test-slow lint format clean help
+.PHONY: train test test-slow certify lint format clean help
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -25,6 +25,9 @@ test: $(VENV)/.for-test  ## run the tests (JOBS=processes, 0 for none; ARGS=...)
 
 test-slow: $(VENV)/.for-test  ## run the tests that take minutes
 	@$(PY) -m pytest -m slow $(ARGS)
+
+certify: $(VENV)/.for-test  ## check every op on every kind of input, write docs/certificate.md
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PY) -m tests.certify --jobs $(JOBS) $(ARGS)
 
 lint: $(VENV)/.for-lint  ## check style, types and layering
 	@$(VENV)/bin/ruff check

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import queue
-import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, TypeAlias
 
 from nnlite.datasets.content import CHUNK, Content
 from nnlite.datasets.specs import FileSpec
 from nnlite.errors import DataError
+from nnlite.files import atomic_write
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called as ``progress(name, done_bytes, total_bytes)``; total is 0 where it is unknown."""
 
 TIMEOUT = 4.0
 _SLOWEST = 2048  # bytes per second, on average, below which a server counts as stalled
-_STALE_AFTER = 3600.0  # seconds after which another run's temporary file is litter
 
 
 def download(
@@ -47,7 +44,6 @@ def download(
         OSError: the folder cannot be made or written to.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_litter(target.parent)
     failures = []
     for mirror in mirrors:
         url = f"{mirror}{spec.name}.gz"
@@ -131,7 +127,7 @@ def _store(
     content = Content(body.read, "download", body.url)
     digest = hashlib.sha256()
     done = 0
-    with _temporary(target) as file:
+    with atomic_write(target) as file:
         while part := content.read(CHUNK):
             done += len(part)
             if done > spec.size:
@@ -179,32 +175,3 @@ class _Body:
         if part and self._progress is not None:
             self._progress(self._name, self._done, self._total)
         return part
-
-
-@contextmanager
-def _temporary(target: Path) -> Iterator[BinaryIO]:
-    """A file that becomes target when the with block ends well, and vanishes otherwise."""
-    path = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
-    try:
-        with open(path, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(path, target)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    with suppress(OSError):  # some systems cannot open a folder; the content is safe already
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def _remove_litter(folder: Path) -> None:
-    """Remove what killed downloads left behind, but not what another process is writing."""
-    for path in folder.glob(".*.part"):
-        with suppress(OSError):
-            if time.time() - path.stat().st_mtime > _STALE_AFTER:
-                path.unlink()
