@@ -165,6 +165,22 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def writable_folder(name: str) -> Path:
+    """The folder, made now, so that a wrong name is refused before the training, not after it."""
+    folder = Path(name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise nnlite.errors.ArgumentError(
+            "fashion_lenet",
+            "--out",
+            expected="a folder that can be written to",
+            got=str(error),
+            hint="choose another folder",
+        ) from error
+    return folder
+
+
 def run(args: argparse.Namespace) -> None:
     """Load, train, test, draw."""
     data = load_fashion_mnist(args.data, download=not args.no_download, progress=download_progress)
@@ -174,6 +190,7 @@ def run(args: argparse.Namespace) -> None:
         raise nnlite.errors.ArgumentError(
             "fashion_lenet", "--epochs", expected="0 or more", got=str(epochs), hint="try 5"
         )
+    out = writable_folder(args.out)
     print(f"data: {data.source}")
     nnlite.manual_seed(args.seed)
     train = prepare(data.train_images, data.train_labels)
@@ -211,7 +228,7 @@ def run(args: argparse.Namespace) -> None:
     _, probabilities = evaluate(model, test)
     matrix = confusion_matrix(data.test_labels, probabilities.argmax(1), len(data.classes))
     print_class_table(matrix, data.classes)
-    pictures = draw(Path(args.out), history, data, matrix, probabilities)
+    pictures = draw(out, history, data, matrix, probabilities)
     print("\npictures: " + ", ".join(str(p) for p in pictures))
     print(f"time: {time.perf_counter() - started:.0f} s")
     if data.is_sample:
@@ -220,12 +237,15 @@ def run(args: argparse.Namespace) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; returns the exit status: 0, or 2 for a wrong argument or missing data."""
+    """The command; returns the exit status: 0, 2 for a wrong argument or data, 130 for Ctrl-C."""
     try:
         run(parse(arguments))
     except NnliteError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # before the training or after it: there is nothing to report
+        print("\nstopped", file=sys.stderr)
+        return 130
     return 0
 
 
