@@ -213,3 +213,20 @@ def test_refusals() -> None:
         ours.jacobian(number, x, strategy="sideways")
     with pytest.raises(GraphError, match=r"strict"):
         ours.jacobian(lambda t: t.detach(), x, strict=True)
+
+
+def test_on_a_device(device: str) -> None:
+    """Also on the stand-in for a GPU, which refuses what CuPy refuses."""
+    x, v = (
+        _tensors(nnlite, A).to(nnlite.device(device)),
+        _tensors(nnlite, A + 1).to(nnlite.device(device)),
+    )
+    for result in (
+        ours.jacobian(vector_of_matrix, x, create_graph=True),
+        ours.hessian(number, x),
+        ours.vjp(number, x)[1],
+        ours.jvp(vector_of_matrix, x, v)[1],
+        ours.hvp(number, x, v)[1],
+        ours.vhp(number, x, v)[1],
+    ):
+        assert str(result.device) == device

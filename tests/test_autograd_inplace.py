@@ -205,3 +205,47 @@ def test_mark_dirty_tells_the_graph() -> None:
         AddOne.apply(w)
     with pytest.raises(GraphError, match="Mul"):
         square.backward(ones(2))
+
+
+def _retained(x, add, mul) -> list[list[float]]:
+    """Gradients of a tensor that asked for them before, between and after its changes."""
+    found = []
+    for asks in ((0,), (1,), (0, 1), (0, 1, 2)):
+        y = x * 2
+        for stage, change in enumerate((mul, add, None)):
+            if stage in asks:
+                y.retain_grad()
+            if change is not None:
+                change(y)
+        (y * y).sum().backward()
+        found.append(y.grad.tolist())
+    return found
+
+
+def test_retain_grad_moves_along_with_changes() -> None:
+    """The gradient that is kept is that of the tensor as it is at the end."""
+    mine = _retained(leaf(1.0, 2.0), lambda y: y.add_(1.0), lambda y: y.mul_(3.0))
+    theirs = _retained(
+        torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True),
+        lambda y: y.add_(1.0),
+        lambda y: y.mul_(3.0),
+    )
+    assert mine == theirs
+
+
+def test_retain_grad_moves_along_with_a_function() -> None:
+    class Triple(Function):
+        @staticmethod
+        def forward(ctx, x):
+            x.mul_(3.0)
+            ctx.mark_dirty(x)
+            return x
+
+        @staticmethod
+        def backward(ctx, gy):
+            return gy * 3
+
+    y = leaf(1.0, 2.0) * 2
+    y.retain_grad()
+    Triple.apply(y).sum().backward()
+    assert y.grad.tolist() == [1.0, 1.0]  # PyTorch's too

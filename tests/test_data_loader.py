@@ -122,6 +122,7 @@ def test_batches_as_torch(n, batch_size, drop_last, items):
 
 @pytest.mark.parametrize("drop_last", [False, True])
 def test_shuffle_is_a_fresh_permutation_each_epoch(drop_last):
+    """Lightning#20412."""
     ours, _ = sets(23)
     loader = DataLoader(
         ours, 5, shuffle=True, drop_last=drop_last, generator=Generator().manual_seed(3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import hashlib
 import multiprocessing
@@ -213,12 +214,12 @@ def test_interrupted(tmp_path, server, error):
 
 
 def test_litter_of_killed_downloads_goes(tmp_path, server):
-    old, new = tmp_path / ".file.1-ab.part", tmp_path / ".file.2-cd.part"
-    for path in (old, new):
-        path.write_bytes(b"half")
-    os.utime(old, (1, 1))
-    download(SPEC, tmp_path / "file", [server.url("good")])
-    assert only(tmp_path) == [new.name, "file"]
+    dead, living = tmp_path / ".file.1-ab.part", tmp_path / ".file.2-cd.part"
+    dead.write_bytes(b"half")
+    with open(living, "wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        download(SPEC, tmp_path / "file", [server.url("good")])
+        assert only(tmp_path) == [living.name, "file"]
 
 
 def test_folder_that_cannot_be_written(tmp_path, server):

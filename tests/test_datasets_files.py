@@ -38,11 +38,11 @@ def refused(path: Path, read=read_idx, within: float = 1.0) -> DataError:
     """The DataError that reading gives, within a second and 64 MiB, leaving no file open."""
     tracemalloc.start()
     before = len(os.listdir("/proc/self/fd"))
-    start = time.perf_counter()
+    start = time.process_time()  # not the clock: other processes may have the cores
     try:
         with pytest.raises(DataError) as caught:
             read(path)
-        assert time.perf_counter() - start < within
+        assert time.process_time() - start < within
         assert tracemalloc.get_traced_memory()[1] < 64 * 2**20
         assert len(os.listdir("/proc/self/fd")) == before
     finally:
@@ -74,6 +74,7 @@ def test_every_type_code(tmp_path, code, pack, shape):
 
 
 def test_truncated_anywhere(tmp_path):
+    """deeplearning4j#3670, #4588, #4792; tensorflow#15668."""
     path = tmp_path / "x"
     for whole in (SOUND, gzip.compress(SOUND)):
         for end in range(len(whole)):
@@ -118,6 +119,7 @@ BAD = {
 
 @pytest.mark.parametrize("kind", BAD)
 def test_bad_files(tmp_path, kind):
+    """datapythonista/mnist#17, #19; libnpy#44; DALI PR #6443."""
     path = tmp_path / "train-images-idx3-ubyte.gz"
     path.write_bytes(BAD[kind])
     error = refused(path)
@@ -141,6 +143,7 @@ def _bomb(head: bytes, zeros: int = 256 * 2**20) -> bytes:
     "head", [header(1), header(60_000, 28, 28), header(70_000, 28, 28), header(2**28)]
 )
 def test_gzip_bomb(tmp_path, head):
+    """keras PR #21880, #22975; CVE-2026-0897."""
     path = tmp_path / "x.gz"
     path.write_bytes(_bomb(head))
     assert path.stat().st_size < 2**20

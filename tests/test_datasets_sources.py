@@ -242,6 +242,7 @@ def test_download_then_cache(tmp_path, mirror):
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "remove", "grow"])
 def test_corrupt_cache_is_fetched_again(tmp_path, mirror, damage):
+    """datapythonista/mnist#17."""
     mirrors, asked = mirror
     load(tiny(), Options(mirrors=mirrors))
     path = tmp_path / "cache/nnlite/fashion-mnist/train-images-idx3-ubyte"

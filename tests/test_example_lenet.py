@@ -144,3 +144,14 @@ def test_ctrl_c_reports_what_was_learnt(few_images: Path, tmp_path: Path) -> Non
     assert "what was learnt so far" in rest
     assert re.fullmatch(r"test accuracy \d+\.\d\d %", rest.splitlines()[-1])
     assert (out / "curves.png").exists()
+
+
+def test_ctrl_c_outside_the_training_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fashion_lenet, "load_fashion_mnist", interrupted)
+    assert fashion_lenet.main([]) == 130
+    assert capsys.readouterr().err.strip() == "stopped"

@@ -14,8 +14,8 @@ import nnlite
 from nnlite import nn, optim
 from nnlite.autograd import grad, gradcheck
 from nnlite.errors import ArgumentError, DoubleBackwardError, DtypeError, GradcheckError
-from nnlite.nn.penalty import L1Penalty
-from nnlite.ops.l1_penalty import l1_penalty
+from nnlite.nn import L1Penalty
+from nnlite.nn.functional import l1_penalty
 
 X = np.array([[0.3, -1.2, 2.0], [-0.7, 0.9, -0.1]])
 PAGE = Path(__file__).parents[1] / "docs" / "write_an_op.md"
@@ -108,7 +108,6 @@ def _train(weight: float) -> tuple[float, float]:
 def test_it_acts_in_training() -> None:
     plain_error, plain_code = _train(0.0)
     error, code = _train(0.05)
-    print(plain_error, error, plain_code, code)
     assert code < 0.5 * plain_code
     assert error < 1.5 * plain_error
 
@@ -163,4 +162,12 @@ def test_the_page_runs() -> None:
     names: dict[str, Any] = {"print": lambda *_: None}
     exec("\n".join(blocks), names)
     assert "1.1" in names["refusal"]
+    assert "factor" in names["diagnosis"]
     assert names["y"].tolist() == [3.0, -2.0, 0.0]
+    assert "[1.1, 0.9, 1.0]" in PAGE.read_text(encoding="utf-8")
+
+
+def test_on_a_device(device: str) -> None:
+    x = nnlite.tensor(X).to(nnlite.device(device)).requires_grad_()
+    l1_penalty(x, 0.5, "mean").sum().backward()
+    np.testing.assert_allclose(x.grad.cpu().numpy(), 1 + 0.5 / 6 * np.sign(X), rtol=1e-15)

@@ -9,16 +9,20 @@ from pathlib import Path
 import pytest
 
 import nnlite
-from nnlite.autograd import methods as declared_in
+from nnlite.autograd import methods as named_methods
+from nnlite.autograd import operators
 from nnlite.autograd.tensor import Tensor
 from nnlite.ops import methods
 
 
 def _declared() -> dict[str, list[str]]:
     """Name -> parameter names, self left out, of the declarations."""
-    source = ast.parse(Path(inspect.getsourcefile(declared_in)).read_text(encoding="utf-8"))
+    sources = [
+        ast.parse(Path(inspect.getsourcefile(module)).read_text(encoding="utf-8"))
+        for module in (named_methods, operators)
+    ]
     found = {}
-    for node in ast.walk(source):
+    for node in (node for source in sources for node in ast.walk(source)):
         if isinstance(node, ast.FunctionDef):
             a = node.args
             names = [p.arg for p in a.posonlyargs + a.args][1:]

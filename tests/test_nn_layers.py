@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -32,6 +34,20 @@ LAYERS = [
     ("Flatten()", IMAGE),
     ("Flatten(2)", IMAGE),
     ("Unflatten(1, (2, -1))", IMAGE),
+    ("AdaptiveAvgPool1d(4)", SIGNAL),
+    ("AdaptiveMaxPool1d(5)", SIGNAL),
+    ("Unfold((2, 3), dilation=(2, 1), padding=1, stride=2)", IMAGE),
+    ("Fold((3, 4), 2)", (2, 8, 6)),
+    ("ZeroPad1d((1, 2))", SIGNAL),
+    ("ZeroPad2d((1, 0, -1, 2))", IMAGE),
+    ("ConstantPad1d(2, 0.5)", SIGNAL),
+    ("ConstantPad2d((1, 2, 0, 3), -1.5)", IMAGE),
+    ("ReflectionPad1d((3, 1))", SIGNAL),
+    ("ReflectionPad2d((3, 1, 2, 0))", IMAGE),
+    ("ReplicationPad1d(4)", SIGNAL),
+    ("ReplicationPad2d((3, 9, 2, 0))", IMAGE),
+    ("CircularPad1d((3, 1))", SIGNAL),
+    ("CircularPad2d(2)", IMAGE),
     ("Dropout(0.0)", ROWS),
     ("Identity()", ROWS),
     ("Softmax(dim=1)", IMAGE),
@@ -119,3 +135,81 @@ def test_class_weights_are_a_buffer(name: str) -> None:
 def test_unknown_reduction_is_refused_when_the_loss_is_made(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name}: reduction"):
         getattr(nn, name)(reduction="average")
+
+
+A, B, C = np.random.default_rng(5).normal(size=(3, 4, 3))
+SIGNS = np.array([1, -1, -1, 1])
+PAIRS = [
+    ("HingeEmbeddingLoss(margin=0.5)", (A[:, 0], SIGNS)),
+    ("MarginRankingLoss(margin=0.5)", (A[:, 0], B[:, 0], SIGNS)),
+    ("CosineEmbeddingLoss(margin=0.1)", (A, B, SIGNS)),
+    ("TripletMarginLoss(margin=2.0, p=1.0, eps=1e-3, swap=True)", (A, B, C)),
+    ("TripletMarginLoss(reduction='none')", (A, B, C)),
+    ("MultiMarginLoss()", (A, CLASSES)),
+    ("MultiMarginLoss(p=2, margin=0.5, reduction='sum')", (A, CLASSES)),
+    ("GaussianNLLLoss(full=True)", (A, B, np.exp(C))),
+    ("CosineSimilarity(dim=1, eps=1e-3)", (A, B)),
+    ("CosineSimilarity(0)", (A[:1], B)),
+    ("PairwiseDistance(p=1.0, eps=1e-3, keepdim=True)", (A, B)),
+]
+
+
+@pytest.mark.parametrize(("text", "inputs"), PAIRS, ids=[text for text, _ in PAIRS])
+def test_of_several_inputs_equals_torch(text: str, inputs: tuple[np.ndarray, ...]) -> None:
+    ours = eval(text, vars(nn).copy())(*map(Tensor, inputs))
+    theirs = eval(text, vars(torch.nn).copy())(*map(torch.tensor, inputs))
+    np.testing.assert_allclose(ours.array, theirs.numpy(), rtol=1e-9, atol=1e-12)
+
+
+def test_multi_margin_weights_are_a_buffer() -> None:
+    weight = np.array([0.2, 1.0, 3.0])
+    ours = nn.MultiMarginLoss(weight=Tensor(weight))
+    theirs = torch.nn.MultiMarginLoss(weight=torch.tensor(weight))
+    assert list(ours.state_dict()) == list(theirs.state_dict()) == ["weight"]
+    loss = ours(Tensor(A), Tensor(CLASSES))
+    np.testing.assert_allclose(
+        loss.array, theirs(torch.tensor(A), torch.tensor(CLASSES)).numpy(), rtol=1e-12
+    )
+
+
+MODULES = [
+    name for name, cls in vars(nn).items() if isinstance(cls, type) and issubclass(cls, nn.Module)
+]
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if hasattr(torch.nn, name)])
+def test_arguments_and_defaults_are_those_of_torch(name: str) -> None:
+    """In PyTorch's order, which positional calls rely on; further ones only after them."""
+    theirs = list(inspect.signature(getattr(torch.nn, name)).parameters.values())
+    ours = list(inspect.signature(getattr(nn, name)).parameters.values())
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    if any(p.kind in kinds for p in theirs):  # PyTorch takes anything, and ignores it
+        return
+    if name == "Hardtanh":  # min_value and max_value, which PyTorch warns of
+        theirs = theirs[:3]
+    assert [p.name for p in ours][: len(theirs)] == [p.name for p in theirs]
+    assert [p.default for p in ours][: len(theirs)] == [p.default for p in theirs]
+    assert all(p.default is not inspect.Parameter.empty for p in ours[len(theirs) :])
+
+
+WRITTEN = [
+    *(text for text, _ in LAYERS),
+    *(text for text, _ in PAIRS),
+    *(f"{name}()" for name, _ in LOSSES),
+]
+
+
+@pytest.mark.parametrize("text", WRITTEN)
+def test_written_as_in_torch(text: str) -> None:
+    assert repr(eval(text, vars(nn).copy())) == repr(eval(text, vars(torch.nn).copy()))
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.endswith("Loss")])
+@pytest.mark.parametrize("old", ["size_average", "reduce"])
+def test_old_reductions_are_refused(name: str, old: str) -> None:
+    """PyTorch computes another loss with them; ignoring them would be silent."""
+    if old not in inspect.signature(getattr(nn, name)).parameters:
+        assert old not in inspect.signature(getattr(torch.nn, name)).parameters
+        return
+    with pytest.raises(ValueError, match=f"{name}: {old}"):
+        getattr(nn, name)(**{old: False})

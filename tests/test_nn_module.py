@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+import nnlite
 from nnlite import nn
 from nnlite.autograd import Tensor, grad, no_grad
-from nnlite.errors import ArgumentError, DtypeError, NnliteIndexError
+from nnlite.errors import ArgumentError, DtypeError, NnliteIndexError, NnliteKeyError
 
 
 def _net(nn: Any) -> Any:
@@ -294,7 +295,7 @@ def test_dictionaries_and_parameter_lists() -> None:
     assert "b" in layers
     assert isinstance(layers.pop("a"), nn.Tanh)
     assert len(layers) == 1
-    with pytest.raises(ArgumentError):
+    with pytest.raises(NnliteKeyError):
         layers["c"]
     weights = nn.ParameterDict({"w": Tensor(np.ones(2))})
     assert isinstance(weights["w"], nn.Parameter)
@@ -375,3 +376,19 @@ def test_a_tied_weight_comes_once() -> None:
         net[1].weight = net[0].weight
         assert [name for name, _ in net.named_parameters()] == ["0.weight", "0.bias", "1.bias"]
         assert len(net.state_dict()) == 4
+
+
+def test_a_name_may_change_its_kind() -> None:
+    module = nn.Module()
+    module.a = nn.Linear(2, 2)
+    module.b = nn.Parameter(nnlite.ones(1))
+    module.a = nn.Parameter(nnlite.zeros(3))
+    module.b = nn.Linear(2, 1)
+    assert [name for name, _ in module.named_parameters()] == ["a", "b.weight", "b.bias"]
+    assert [name for name, _ in module.named_children()] == ["b"]
+
+
+def test_a_missing_key_of_a_module_dict() -> None:
+    members = nn.ModuleDict({"a": nn.Linear(1, 1)})
+    with pytest.raises(KeyError, match=r"ModuleDict: key: expected one of \['a'\], got 'b'; hint"):
+        members["b"]

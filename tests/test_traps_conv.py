@@ -41,7 +41,10 @@ SETTINGS = list(
 
 
 def test_every_combination_of_settings() -> None:
-    """Strides that leave rows over, with each padding, dilation and number of groups."""
+    """Strides that leave rows over, with each padding, dilation and number of groups.
+
+    Theano#4729, cTensor#3.
+    """
     x, b = _normal(0, 2, 4, 11, 9), _normal(1, 4)
     for stride, padding, dilation, groups, kernel in SETTINGS:
         w = _normal(2, 4, 4 // groups, *kernel)
@@ -97,6 +100,7 @@ def test_gradient_of_data_is_not_computed(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_max_pool_pads_with_minus_infinity() -> None:
+    """pytorch#33384, #41294; mxnet#6191; tinygrad PR #7726."""
     x = np.full((1, 1, 4, 4), -5.0)
     assert (F.max_pool2d(Tensor(x), 3, 2, 1).array == -5).all()
     x[:] = -np.inf
@@ -107,6 +111,7 @@ def test_max_pool_pads_with_minus_infinity() -> None:
 
 
 def test_max_pool_gives_a_tie_to_the_first() -> None:
+    """tensorflow#4886, Theano#5248."""
     x = Tensor(np.zeros((1, 1, 4, 4)), True)
     (g,) = grad(F.max_pool2d(x, 2), [x], Tensor(np.ones((1, 1, 2, 2))))
     assert g is not None
@@ -116,6 +121,7 @@ def test_max_pool_gives_a_tie_to_the_first() -> None:
 
 
 def test_overlapping_windows_add_up() -> None:
+    """pytorch#1528, of windows."""
     x = np.zeros((1, 1, 5, 5))
     x[0, 0, 2, 2] = 1
     t = Tensor(x, True)
@@ -126,6 +132,7 @@ def test_overlapping_windows_add_up() -> None:
 
 
 def test_max_pool_passes_nan_on_and_back() -> None:
+    """pytorch#7645, mxnet#11115."""
     x = _normal(0, 1, 1, 4, 4)
     x[0, 0, 1, 1] = np.nan
     t = Tensor(x, True)
@@ -147,7 +154,10 @@ def test_an_infinite_gradient_stays_at_its_pixel() -> None:
 
 @pytest.mark.parametrize("function", ["max_pool2d", "avg_pool2d"])
 def test_every_size_in_ceil_mode(function: str) -> None:
-    """Windows beyond the end are dropped, and cells beyond the padding do not count."""
+    """Windows beyond the end are dropped, and cells beyond the padding do not count.
+
+    onnx#4958, #5235; pytorch#183528; onnxruntime#16203, PR #16752, #27375, #29629; xla PR #6409.
+    """
     more: list[dict[str, Any]] = [{}]
     if function == "avg_pool2d":
         more = [{"count_include_pad": c} for c in (True, False)]

@@ -38,7 +38,5 @@ def _options(rng: np.random.Generator) -> list[Sample]:
 
 CASES = [
     OpCase("embedding", (E.Lookup, E.Collect), E.embedding, F.embedding, _samples),
-    OpCase(
-        "embedding options", (E.Lookup, E.Collect, E.Scale), E.embedding, F.embedding, _options
-    ),
+    OpCase("embedding options", (E.Lookup, E.Collect, E.Scale), E.embedding, F.embedding, _options),
 ]

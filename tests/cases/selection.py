@@ -38,6 +38,7 @@ def _wheres(rng: np.random.Generator) -> list[Sample]:
         Sample((c(2, 3), x(2, 3), 0.0), id="number"),
         Sample((c(2, 3), -1.0, x(3)), id="number first"),
         Sample((c(), x(), x()), id="0-d"),
+        Sample((c(2, 3), 1.0, 0.0), id="two numbers"),
         Sample((c(0, 3), x(0, 3), x(3)), id="empty"),
         Sample(
             (np.array([True, False, True]), np.array([1.0, math.nan, math.inf]), EDGES[0][:3]),
@@ -59,6 +60,17 @@ def _clamps(rng: np.random.Generator) -> list[Sample]:
         Sample((np.zeros((0, 3)), 0, 1), id="empty"),
         Sample((kinks, -1.0, 1.0), smooth=False, id="at the bounds"),
         Sample((x, 1.0, -1.0), id="crossed"),
+        Sample((x, np.full((3, 1), -1.1), np.full(4, 0.9)), id="tensors"),
+        Sample((x,), {"max": np.full(4, 0.9)}, id="tensor max"),
+        Sample(
+            (
+                kinks,
+                np.array([-1.0, 2.0, 0.0, 0.0, 0.0, 0.0]),
+                np.array([0.0, 1, 0, 1, 1, math.nan]),
+            ),
+            smooth=False,
+            id="at tensor bounds",
+        ),
     ]
 
 

@@ -8,9 +8,8 @@ from typing import Any
 NAN, INF = math.nan, math.inf
 TIES = [[1.0, 3.0, 3.0], [2.0, 2.0, 2.0], [-1.0, -1.0, -3.0]]
 NANS = [[1.0, NAN, NAN], [2.0, 1.0, 0.0], [NAN, -INF, INF]]
-IMAGE = [
-    [[[1.0, 1.0, 2.0, 2.0], [1.0, 1.0, 2.0, 2.0], [NAN, 0.0, -1.0, -1.0], [0.0, 0.0, -1.0, -1.0]]]
-]
+ROWS = [[1.0, 1.0, 2.0, 2.0], [1.0, 1.0, 2.0, 2.0], [NAN, 0.0, -1.0, -1.0], [0.0, 0.0, -1.0, -1.0]]
+IMAGE = [[ROWS]]
 ZEROS = [0.0, -0.0]
 
 # name, function of (library, its functional, inputs ...), the inputs

@@ -31,6 +31,7 @@ class Record:
     tallies: dict[str, Tally] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
+    different: int = 0
 
     @property
     def cases(self) -> int:
@@ -55,7 +56,9 @@ class Record:
             difference = known(self.name, kind, what)
             if difference is None:
                 self.failures.append(f"{self.name}: {kind}: {what}")
-            elif difference not in self.differences:
+                return condition
+            self.different += 1
+            if difference not in self.differences:
                 self.differences.append(difference)
         return condition
 

@@ -37,6 +37,7 @@ def certify_row(case: OpCase, *, quick: bool = False) -> Record:
         for sample in inputs.spread(samples, 6):
             _guarded(record, "dtypes", sample, partial(inputs.dtypes, record, case, sample))
             _guarded(record, "sizes", sample, partial(inputs.shapes, record, case, sample))
+        for sample in special.chosen(case, inputs.spread(samples, 6)):
             for dtype in values.TOLERANCES:
                 check = partial(special.special_numbers, record, case, sample, dtype)
                 _guarded(record, "special numbers", sample, check)

@@ -47,6 +47,21 @@ def is_reduction(case: OpCase) -> bool:
     return case.differentiable and bool(_modules(case) & (REDUCING | LOSSES))
 
 
+def chosen(case: OpCase, samples: list[Sample]) -> list[Sample]:
+    """For elementwise rows one sample of each choice of options: their shapes do not matter."""
+    if not is_elementwise(case):
+        return samples
+
+    def options(sample: Sample) -> str:
+        return str([(k, "array" if isinstance(v, np.ndarray) else v) for k, v in _named(sample)])
+
+    return list({options(sample): sample for sample in samples}.values())
+
+
+def _named(sample: Sample) -> list[tuple[str, Any]]:
+    return [*((str(i), a) for i, a in enumerate(sample.args)), *sample.kwargs.items()]
+
+
 def numbers_of(dtype: str) -> dict[str, float]:
     """The special numbers of a dtype, by name."""
     info = np.finfo(dtype)

@@ -1,0 +1,1 @@
+"""A user's script, run once with PyTorch and once with nnlite."""
