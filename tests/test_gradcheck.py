@@ -23,7 +23,6 @@ from nnlite.ops import arithmetic, pointwise, reduce
 from tests.wrong_backwards import (
     RIGHT,
     WRONG,
-    WRONG_AT_SECOND,
     ChangesItsCotangent,
     OnePerMille,
     Square,
@@ -33,6 +32,7 @@ from tests.wrong_backwards import (
     constant,
     leaf,
 )
+from tests.wrong_second_orders import WRONG_AT_SECOND
 
 
 @pytest.fixture(autouse=True)

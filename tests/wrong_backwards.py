@@ -1,7 +1,7 @@
 """Negative controls for gradcheck: operations whose backward is wrong, each in its own way.
 
 Forward is right in all of them. ``WRONG`` has (name, function, inputs); gradcheck must refuse every
-one. ``WRONG_AT_SECOND`` has those whose first derivative is right.
+one. Those whose first derivative is right are in wrong_second_orders.py.
 """
 
 from __future__ import annotations
@@ -10,8 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.autograd import Function, Op, Tensor, is_grad_enabled
-from nnlite.ops import arithmetic, pointwise, selection
+from nnlite.autograd import Function, Op, Tensor
+from nnlite.ops import pointwise, selection
+from tests.wrong_shapes import (
+    AssignsForAdds,
+    BroadcastAdd,
+    FlippedKernel,
+    OffByOne,
+    OneInputForgotten,
+    RowSum,
+    SoftmaxDiagonalOnly,
+    Swapped,
+    Transposed,
+)
 
 
 def leaf(*shape: int, low: float = 0.5, high: float = 2.0, seed: int = 0) -> Tensor:
@@ -178,125 +189,6 @@ class ChangesItsCotangent(Square):
         return gy * ctx.saved_tensors[0]
 
 
-class Transposed(Function):
-    @staticmethod
-    def forward(ctx, x):
-        return Tensor(x.array.T.copy())
-
-    @staticmethod
-    def backward(ctx, gy):
-        return gy
-
-
-class RowSum(Function):
-    """Sum over columns; the mean comes back."""
-
-    @staticmethod
-    def forward(ctx, x):
-        ctx.n = x.shape[1]
-        return Tensor(x.array.sum(1))
-
-    @staticmethod
-    def backward(ctx, gy):
-        return Tensor(np.repeat(gy.array[:, None], ctx.n, 1) / ctx.n)
-
-
-class BroadcastAdd(Function):
-    """x (2, 3) + b (3,): the gradient of b must be summed over the rows."""
-
-    @staticmethod
-    def forward(ctx, x, b):
-        return x + b
-
-    @staticmethod
-    def backward(ctx, gy):
-        return gy, Tensor(gy.array[0].copy())
-
-
-class Swapped(Function):
-    """x * y with the gradients of its inputs exchanged."""
-
-    @staticmethod
-    def forward(ctx, x, y):
-        ctx.save_for_backward(x, y)
-        return x * y
-
-    @staticmethod
-    def backward(ctx, gy):
-        x, y = ctx.saved_tensors
-        return gy * x, gy * y
-
-
-class OneInputForgotten(Swapped):
-    @staticmethod
-    def backward(ctx, gy):
-        _, y = ctx.saved_tensors
-        return gy * y, gy * 0
-
-
-class OffByOne(Function):
-    """x[1:], whose gradient lands one place too early."""
-
-    @staticmethod
-    def forward(ctx, x):
-        return Tensor(x.array[1:].copy())
-
-    @staticmethod
-    def backward(ctx, gy):
-        gx = np.zeros(gy.shape[0] + 1)
-        gx[:-1] = gy.array
-        return Tensor(gx)
-
-
-class AssignsForAdds(Function):
-    """x[[0, 0, 1]]: a repeated index must add up."""
-
-    index = np.array([0, 0, 1])
-
-    @staticmethod
-    def forward(ctx, x):
-        ctx.n = x.shape[0]
-        return Tensor(x.array[AssignsForAdds.index])
-
-    @staticmethod
-    def backward(ctx, gy):
-        gx = np.zeros(ctx.n)
-        gx[AssignsForAdds.index] = gy.array
-        return Tensor(gx)
-
-
-class FlippedKernel(Function):
-    """A convolution whose input gradient is a convolution where it must be a correlation."""
-
-    @staticmethod
-    def forward(ctx, x, w):
-        ctx.save_for_backward(x, w)
-        return Tensor(np.convolve(x.array, w.array, "valid"))
-
-    @staticmethod
-    def backward(ctx, gy):
-        x, w = (t.array for t in ctx.saved_tensors)
-        gx = np.convolve(gy.array, w, "full")
-        gw = np.convolve(x[::-1], gy.array, "valid")
-        return Tensor(gx), Tensor(gw)
-
-
-class SoftmaxDiagonalOnly(Function):
-    """softmax with the diagonal of its Jacobian alone."""
-
-    @staticmethod
-    def forward(ctx, x):
-        e = np.exp(x.array - x.array.max())
-        y = Tensor(e / e.sum())
-        ctx.save_for_backward(y)
-        return y
-
-    @staticmethod
-    def backward(ctx, gy):
-        (y,) = ctx.saved_tensors
-        return gy * y * (1 - y)
-
-
 class WrongWithoutSecondCotangent(Function):
     """Two outputs; the first one's gradient is lost where the second has none."""
 
@@ -378,68 +270,6 @@ def _half_detached(x: Tensor) -> Tensor:
     return x * x.detach()
 
 
-class SecondOrderWrong(Square):
-    """Right at first order; its own derivative loses a factor 2."""
-
-    @staticmethod
-    def backward(ctx, gy):
-        (x,) = ctx.saved_tensors
-        return gy * x + gy * x.detach()
-
-
-class SecondOrderRaw(Square):
-    """Computes on arrays: the gradient is a constant under create_graph."""
-
-    @staticmethod
-    def backward(ctx, gy):
-        return Tensor(2 * gy.array * ctx.saved_tensors[0].array)
-
-
-class SecondOrderHalfRaw(Function):
-    """x * y, where one of the two gradients is a constant under create_graph."""
-
-    @staticmethod
-    def forward(ctx, x, y):
-        ctx.save_for_backward(x, y)
-        return x * y
-
-    @staticmethod
-    def backward(ctx, gy):
-        x, y = ctx.saved_tensors
-        return gy * y, Tensor(gy.array * x.array)
-
-
-class SavesAnIntermediate(Function):
-    """exp(x)^2 saving exp(x), which is neither input nor output, so has no derivative."""
-
-    @staticmethod
-    def forward(ctx, x):
-        e = pointwise.exp(x)
-        ctx.save_for_backward(e)
-        return e * e
-
-    @staticmethod
-    def backward(ctx, gy):
-        (e,) = ctx.saved_tensors
-        return 2 * gy * e * e
-
-
-class SecondOrderSign(Op):
-    """sqrt whose backward, when recorded, takes another formula."""
-
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_inputs(0)
-        return x**0.5
-
-    @staticmethod
-    def backward(ctx, gy):
-        x = ctx.input(0)
-        if is_grad_enabled():
-            return gy * arithmetic.pow(x.detach(), -1.5) * x / 2
-        return gy / (2 * x**0.5)
-
-
 def _clamped_twice(x: Tensor) -> Tensor:
     """A right function, as a control among the wrong ones."""
     return selection.clamp(x * x, 0.1, 10.0)
@@ -484,11 +314,3 @@ WRONG = [
 ] + [("detached", _detaches, (leaf(3),)), ("half detached", _half_detached, (leaf(3),))]
 
 RIGHT = [("Square", Square.apply, (leaf(2, 3),)), ("clamped", _clamped_twice, (leaf(3),))]
-
-WRONG_AT_SECOND = [
-    ("SecondOrderWrong", SecondOrderWrong.apply, (leaf(3),)),
-    ("SecondOrderRaw", SecondOrderRaw.apply, (leaf(3),)),
-    ("SecondOrderHalfRaw", SecondOrderHalfRaw.apply, (leaf(3), leaf(3, seed=1))),
-    ("SavesAnIntermediate", SavesAnIntermediate.apply, (leaf(3),)),
-    ("SecondOrderSign", SecondOrderSign.apply, (leaf(3),)),
-]

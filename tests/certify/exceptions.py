@@ -69,6 +69,12 @@ DIFFERENCES: tuple[Difference, ...] = (
         "booleans are multiplied by and, added by or; PyTorch does so in some equations only",
     ),
     Difference(
+        "clamp",
+        "dtypes",
+        r"not implemented for 'Bool'",
+        "booleans can be held between two tensors as they can below one; PyTorch does the latter",
+    ),
+    Difference(
         "pad from itself",
         "dtypes",
         r"not implemented for 'Bool'",
