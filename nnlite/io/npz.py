@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import math
 import re
-import zipfile
-import zlib
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +23,9 @@ from nnlite.io.weights import (
     what_it_is,
 )
 
+if TYPE_CHECKING:  # at run time imported where it is used: it would cost a tenth of `import nnlite`
+    import zipfile
+
 _MAX_RATIO = 1032  # deflate cannot make less of more; zlib's technical notes
 _MAX_HEADER = 1 << 14
 _HEADER = re.compile(
@@ -34,9 +35,7 @@ _HEADER = re.compile(
 )
 _KINDS = {"f8", "f4", "i8", "i4", "i2", "i1", "u1", "b1"}
 _OP = "load_npz"
-_UNREADABLE = (
-    zipfile.BadZipFile,
-    zlib.error,
+_UNREADABLE = (  # beside the errors of zipfile and zlib
     ValueError,  # not npy inside; also a name or header that is no text
     EOFError,
     OSError,
@@ -54,6 +53,8 @@ def save_npz(state_dict: Mapping[str, Any], path: PathType) -> None:
         DtypeError: anything else.
         OSError: the file cannot be written; an older one is intact.
     """
+    import zipfile
+
     arrays = as_arrays("save_npz", state_dict)
     with atomic_write(path) as file, zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():
@@ -73,13 +74,16 @@ def load_npz(path: PathType) -> Weights:
         DataError: the file is missing, no npz file, cut short, corrupt, or holds objects (pickle)
             or numbers that nnlite does not compute in. Nothing is loaded then.
     """
+    import zipfile
+    import zlib
+
     size = size_of(_OP, path)
     try:
         with zipfile.ZipFile(path) as archive:
             arrays = _read_all(archive, path, size)
     except DataError:
         raise
-    except _UNREADABLE as error:
+    except (zipfile.BadZipFile, zlib.error, *_UNREADABLE) as error:
         raise bad_file(
             _OP, path, "a sound npz file", f"{error}"[:200] or "the end", what_it_is(path)
         ) from error
