@@ -17,7 +17,7 @@ from nnlite.autograd import (
     gradgradcheck,
     once_differentiable,
 )
-from nnlite.autograd.numeric import refined
+from nnlite.autograd.checks.numeric import refined
 from nnlite.errors import ArgumentError, DoubleBackwardError, DtypeError, GradcheckError
 from nnlite.ops import arithmetic, pointwise, reduce
 from tests.wrong_backwards import (

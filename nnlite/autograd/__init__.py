@@ -2,15 +2,13 @@
 
 Read in this order: tensor.py (an array and its place in the graph), op.py (how an operation is
 written and recorded), engine.py (backward), then modes.py, fit.py, inplace.py, function.py. The
-gradient checks are gradcheck.py, with numeric.py, and check_op.py, which names the mistake;
-functional.py has Jacobians and Hessians.
+gradient checks are in checks/; functional.py has Jacobians and Hessians.
 """
 
 from nnlite.autograd import functional
-from nnlite.autograd.check_op import check_op
+from nnlite.autograd.checks import check_op, gradcheck, gradgradcheck
 from nnlite.autograd.engine import backward, grad, tensor_backward
 from nnlite.autograd.function import Function, once_differentiable
-from nnlite.autograd.gradcheck import gradcheck, gradgradcheck
 from nnlite.autograd.modes import (
     enable_grad,
     inference_mode,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from nnlite.autograd import Tensor, grad, gradcheck, gradgradcheck
-from nnlite.autograd.numeric import difference, refined
+from nnlite.autograd.checks.numeric import difference, refined
 from nnlite.errors import DoubleBackwardError, GradcheckError
 from tests.cases.base import OpCase, Sample
 from tests.certify.record import Record, largest_error
@@ -28,8 +28,8 @@ def _measured(record: Record, kind: str, what: str, f: Scalar, x: np.ndarray, g:
     """The gradient g of f at x against central differences with two steps, each a case.
 
     Where they are not near enough, f is too curved or too large there for them, and the
-    extrapolated difference of nnlite.autograd.numeric counts. The rounding of a large f remains in
-    that one too.
+    extrapolated difference of nnlite.autograd.checks.numeric counts. The rounding of a large f
+    remains in that one too.
     """
     limit = DIFFERENCES + ROUNDING * float(np.abs(f(x)))
     columns = [e.reshape(x.shape) for e in np.eye(x.size)]

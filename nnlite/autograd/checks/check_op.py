@@ -1,8 +1,8 @@
 """check_op: is an op's gradient right, and if not, what is most likely wrong with it?
 
 gradcheck says that a gradient is wrong; check_op is for the one who wrote the op. It measures the
-whole Jacobian (check_probe.py), compares what is wrong with the mistakes that are usually made
-(check_rules.py), and shrinks the inputs as long as the same mistake shows (check_shrink.py).
+whole Jacobian (probe.py), compares what is wrong with the mistakes that are usually made
+(rules.py), and shrinks the inputs as long as the same mistake shows (shrink.py).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.autograd.check_point import Fault
-from nnlite.autograd.check_probe import Evidence, Probe, largest_error
-from nnlite.autograd.check_shrink import shrink
-from nnlite.autograd.gradcheck import gradcheck
+from nnlite.autograd.checks.gradcheck import gradcheck
+from nnlite.autograd.checks.numeric import like, numbers
+from nnlite.autograd.checks.point import Fault
+from nnlite.autograd.checks.probe import Evidence, Probe, largest_error
+from nnlite.autograd.checks.shrink import shrink
 from nnlite.autograd.modes import enable_grad
-from nnlite.autograd.numeric import like, numbers
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import is_float, quiet
 from nnlite.backend.dtypes import float64

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.autograd.check_point import Fault
-from nnlite.autograd.check_probe import Probe
-from nnlite.autograd.numeric import Numbers, like, numbers
+from nnlite.autograd.checks.numeric import Numbers, like, numbers
+from nnlite.autograd.checks.point import Fault
+from nnlite.autograd.checks.probe import Probe
 from nnlite.autograd.tensor import Tensor
 
 _TRIES = 150

@@ -10,10 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.autograd.check_naming import name_fault
-from nnlite.autograd.check_point import Fault, Point
-from nnlite.autograd.engine import grad
-from nnlite.autograd.numeric import (
+from nnlite.autograd.checks.naming import name_fault
+from nnlite.autograd.checks.numeric import (
     Numbers,
     as_list,
     difference,
@@ -24,6 +22,8 @@ from nnlite.autograd.numeric import (
     numbers,
     refined,
 )
+from nnlite.autograd.checks.point import Fault, Point
+from nnlite.autograd.engine import grad
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Generator, is_float
 from nnlite.errors import NnliteError

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from nnlite.autograd.numeric import Numbers
+from nnlite.autograd.checks.numeric import Numbers
 
 _NEAR = 1e-4  # a rule holds up to this relative error: differences are no more than measured
 

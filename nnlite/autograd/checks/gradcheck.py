@@ -10,9 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from nnlite.autograd.engine import grad
-from nnlite.autograd.modes import enable_grad
-from nnlite.autograd.numeric import (
+from nnlite.autograd.checks.numeric import (
     Numbers,
     as_list,
     difference,
@@ -26,6 +24,8 @@ from nnlite.autograd.numeric import (
     refined,
     strided,
 )
+from nnlite.autograd.engine import grad
+from nnlite.autograd.modes import enable_grad
 from nnlite.autograd.roots import gradcheck_inputs
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Generator, is_float, quiet

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnlite.autograd.check_point import Fault, Found, Point, Rule, close, equal
-from nnlite.autograd.check_rules import RULES
-from nnlite.autograd.numeric import Numbers, index_text
+from nnlite.autograd.checks.numeric import Numbers, index_text
+from nnlite.autograd.checks.point import Fault, Found, Point, Rule, close, equal
+from nnlite.autograd.checks.rules import RULES
 
 
 def name_fault(points: list[Point], wrong: list[Numbers]) -> Fault:

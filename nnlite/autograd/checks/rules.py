@@ -11,8 +11,8 @@ import itertools
 
 import numpy as np
 
-from nnlite.autograd.check_point import Found, Point, Rule, close, equal, is_whole
-from nnlite.autograd.numeric import Numbers, index_text
+from nnlite.autograd.checks.numeric import Numbers, index_text
+from nnlite.autograd.checks.point import Found, Point, Rule, close, equal, is_whole
 
 _NEAR = 1e-4
 
