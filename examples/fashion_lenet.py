@@ -142,12 +142,22 @@ def draw(
 
 
 def download_progress(name: str, done: int, total: int) -> None:
-    """Shows a download on a terminal; prints a line per file elsewhere."""
-    finished = done >= total
+    """A bar for each file on a terminal; elsewhere a line when it is complete.
+
+    Args:
+        name: the file.
+        done, total: bytes; total is 0 where the server does not say.
+    """
+    complete = done >= total > 0
     if sys.stderr.isatty():
-        print(f"\r{name} {100 * done // total:3d} %", end="\n" if finished else "", file=sys.stderr)
-    elif finished:
-        print(f"downloaded {name}", file=sys.stderr)
+        if total:
+            filled = 20 * done // total
+            state = f"|{'█' * filled}{' ' * (20 - filled)}| {100 * done // total:3d} %"
+        else:
+            state = f"{done / 1e6:.1f} MB"
+        print(f"\rdownloading {name} {state}", end="\n" if complete else "", file=sys.stderr)
+    elif complete:
+        print(f"downloaded {name} ({total / 1e6:.1f} MB)", file=sys.stderr)
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

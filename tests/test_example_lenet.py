@@ -155,3 +155,31 @@ def test_ctrl_c_outside_the_training_is_one_line(
     monkeypatch.setattr(fashion_lenet, "load_fashion_mnist", interrupted)
     assert fashion_lenet.main([]) == 130
     assert capsys.readouterr().err.strip() == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("terminal", "steps", "expected"),
+    [
+        (
+            True,
+            [(0, 40), (10, 40)],
+            "\rdownloading f |                    |   0 %"
+            "\rdownloading f |█████               |  25 %",
+        ),
+        (True, [(40, 40)], "\rdownloading f |████████████████████| 100 %\n"),
+        (True, [(2_500_000, 0)], "\rdownloading f 2.5 MB"),
+        (False, [(1, 2_000_000), (2_000_000, 2_000_000)], "downloaded f (2.0 MB)\n"),
+        (False, [(5, 0)], ""),
+    ],
+)
+def test_download_progress(
+    terminal: bool,
+    steps: list[tuple[int, int]],
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    for done, total in steps:
+        fashion_lenet.download_progress("f", done, total)
+    assert capsys.readouterr().err == expected
