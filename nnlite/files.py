@@ -34,7 +34,12 @@ def atomic_write(path: PathType) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+            if (
+                os.name == "posix"
+            ):  # still marked: nobody takes it for litter before it has its name
+                os.replace(temporary, target)
+        if os.name != "posix":  # there an open file cannot be renamed, and litter stays
+            os.replace(temporary, target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -50,7 +50,7 @@ class Op:
     Attributes:
         double_backward: False where backward leaves NumPy's common ground or saves arrays that
             depend on an input: create_graph=True then raises DoubleBackwardError by name.
-        view: the output shares the memory of input 0.
+        view: the outputs share the memory of input 0.
         fresh: gradients returned by backward are not kept by anybody else (see the rules above).
     """
 
@@ -103,8 +103,13 @@ class Op:
             unhush(token)
         if isinstance(result, tuple):
             if recording:
-                return node.attach_outputs(result, arrays)
-            return tuple([_plain(array, arrays) for array in result])
+                outs = node.attach_outputs(result, arrays)
+            else:
+                outs = tuple([_plain(array, arrays) for array in result])
+            if cls.view:
+                for out in outs:
+                    _share_memory(out, inputs[0])
+            return outs
         out = wrap(result) if is_array(result) else _plain(result, arrays)
         if recording:
             node._inputs = None
@@ -115,8 +120,7 @@ class Op:
             if node._keep_outputs:
                 node._save(OUTPUT, out)
         if cls.view:
-            out._version = version = inputs[0].version()
-            out._view_n = version.n
+            _share_memory(out, inputs[0])
         return out
 
     @classmethod
@@ -318,6 +322,12 @@ class _NoGraph:
 
 
 NO_GRAPH: Any = _NoGraph()
+
+
+def _share_memory(view: Tensor, base: Tensor) -> None:
+    """Make a view count the changes of its base's memory as its own."""
+    view._version = version = base.version()
+    view._view_n = version.n
 
 
 def _plain(array: Any, inputs: list[Any]) -> Tensor:

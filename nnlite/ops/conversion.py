@@ -16,7 +16,7 @@ from nnlite.backend import device as make_device
 from nnlite.errors import ArgumentError, DeviceError, DtypeError, GraphError, ShapeError
 from nnlite.ops.common import as_tensor, cast, normalize_dim
 from nnlite.ops.comparison import eq
-from nnlite.ops.indexing import getitem
+from nnlite.ops.joining import unbind
 
 __all__ = [
     "clone",
@@ -188,7 +188,7 @@ def iterate(x: Tensor) -> Iterator[Tensor]:
     """``for row in x``: x[0], x[1], ... as recorded views."""
     if not x.ndim:
         raise _no_dimension("iter")
-    return (getitem(x, i) for i in range(x.shape[0]))
+    return iter(unbind(x))
 
 
 def contains(x: Tensor, value: Any) -> bool:

@@ -19,9 +19,10 @@ from nnlite.ops.common import (
     check_same_device,
     check_same_dtype,
     normalize_dim,
+    raw,
 )
-from nnlite.ops.indexing import Slice, select, take_range
-from nnlite.ops.shape import expand, reshape, unsqueeze
+from nnlite.ops.indexing import Slice
+from nnlite.ops.shape import expand, reshape, squeeze, unsqueeze
 from nnlite.ops.sizes import check_size, spread
 
 __all__ = [
@@ -54,6 +55,36 @@ class Cat(Op):
             gxs.append(Slice.call(gy, index=index) if needed else None)
             start += size
         return tuple(gxs)
+
+
+class Split(Op):
+    """Consecutive parts of the given sizes along dim, as views.
+
+    d/dx = the gradients of the parts, one after the other; 0 for a part that was not used.
+    """
+
+    view = True
+
+    @staticmethod
+    def forward(ctx: Any, x: Array, *, dim: int, sizes: tuple[int, ...]) -> tuple[Array, ...]:
+        ctx.source = x.shape
+        parts = []
+        start = 0
+        for size in sizes:
+            parts.append(x[(slice(None),) * dim + (slice(start, start + size), ...)])
+            start += size
+        return tuple(parts)
+
+    @staticmethod
+    def backward(ctx: Any, gys: Any) -> Any:
+        like = raw(next(gy for gy in gys if gy is not None))
+        xp = array_module(like)
+        before, after = ctx.source[: ctx.dim], ctx.source[ctx.dim + 1 :]
+        filled = [
+            xp.zeros((*before, size, *after), dtype=like.dtype) if gy is None else gy
+            for size, gy in zip(ctx.sizes, gys, strict=True)
+        ]
+        return Cat.call(*filled, dim=ctx.dim)
 
 
 # -- joining ---------------------------------------------------------------------------------
@@ -233,12 +264,8 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
             )
         count = max(1, -(-n // size)) if size else 1
         sizes = tuple(min(size, n - i * size) for i in range(count))
-    parts = []
-    start = 0
-    for size in sizes:
-        parts.append(take_range(x, d, start, start + size))
-        start += size
-    return tuple(parts)
+    parts: tuple[Tensor, ...] = Split.apply(x, dim=d, sizes=sizes)
+    return parts
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
@@ -263,7 +290,8 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of all slices along a dimension, which is left out."""
     x = as_tensor("unbind", input)
     d = _dim("unbind", x, dim)
-    return tuple(select(x, d, i) for i in range(x.shape[d]))
+    parts: tuple[Tensor, ...] = Split.apply(x, dim=d, sizes=(1,) * x.shape[d])
+    return tuple([squeeze(part, d) for part in parts])
 
 
 def _dim(op: str, x: Tensor, dim: Any) -> int:

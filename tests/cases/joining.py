@@ -7,7 +7,6 @@ import torch
 
 from nnlite.ops import joining as J
 from nnlite.ops import rearranging as R
-from nnlite.ops.indexing import Slice
 from tests.cases.base import OpCase, Sample
 from tests.cases.shape import _of
 
@@ -101,7 +100,7 @@ CASES = [
     ),
     OpCase(
         "split",
-        (Slice,),
+        (J.Split, J.Cat),
         _in_turn(J.split),
         _in_turn(torch.split),
         _of(
@@ -115,14 +114,14 @@ CASES = [
     ),
     OpCase(
         "chunk",
-        (Slice,),
+        (J.Split, J.Cat),
         _in_turn(J.chunk),
         _in_turn(torch.chunk),
         _of(((5,), 2), ((2, 7), 3, 1), ((2,), 4)),
     ),
     OpCase(
         "unbind",
-        (Slice,),
+        (J.Split, J.Cat),
         _in_turn(J.unbind),
         _in_turn(torch.unbind),
         _of(((3,),), ((2, 3), 1), ((2, 3), -2)),
