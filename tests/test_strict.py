@@ -22,38 +22,12 @@ from tests.strict import (
     xp,
 )
 from tests.strict.interface import FILE, describe
-
-NUMBERS = np.arange(6, dtype=np.float32).reshape(2, 3)
-OPERATORS = [
-    operator.add,
-    operator.sub,
-    operator.mul,
-    operator.truediv,
-    operator.floordiv,
-    operator.mod,
-    operator.pow,
-    operator.lt,
-    operator.le,
-    operator.eq,
-    operator.ne,
-    operator.gt,
-    operator.ge,
-]
-IN_PLACE = [operator.iadd, operator.isub, operator.imul, operator.itruediv, operator.ipow]
+from tests.strict.samples import IN_PLACE, NUMBERS, OPERATORS, same
 
 
 @pytest.fixture
 def x() -> StrictArray:
     return STRICT.asarray(NUMBERS)
-
-
-def same(a: StrictArray, b: object) -> None:
-    """The same numbers, shape and dtype."""
-    assert type(a) is StrictArray
-    expected = np.asarray(b)
-    np.testing.assert_array_equal(a.get(), expected)
-    assert a.shape == expected.shape
-    assert a.dtype == expected.dtype
 
 
 # -- the backend -----------------------------------------------------------------------------

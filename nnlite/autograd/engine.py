@@ -20,7 +20,7 @@ from nnlite.autograd.modes import set_grad_enabled
 from nnlite.autograd.op import Node, Pick, freed
 from nnlite.autograd.roots import as_list, no_graph, unused, with_cotangents
 from nnlite.autograd.tensor import Tensor, wrap
-from nnlite.backend import array_module, backend_of, is_array, quiet
+from nnlite.backend import array_module, backend_of, is_array, is_writable, quiet
 from nnlite.errors import ArgumentError, DoubleBackwardError, GraphError, ShapeError
 
 
@@ -168,17 +168,12 @@ def _store(tensor: Tensor, gradient: Any, *, owned: bool) -> None:
         tensor.grad = Cast.apply(gradient, dtype=gradient.dtype)  # a copy, in the graph
     elif grad is None:
         tensor.grad = _own(gradient, owned)
-    elif isinstance(gradient, Tensor) or grad.requires_grad or not _is_writable(grad.array):
+    elif isinstance(gradient, Tensor) or grad.requires_grad or not is_writable(grad.array):
         tensor.grad = grad + gradient
     else:
         # In place, as PyTorch does: whoever holds the .grad of a parameter sees the new sum.
         grad.bump_version()
         grad.array += gradient
-
-
-def _is_writable(array: Any) -> bool:
-    # CuPy's flags have no such entry
-    return bool(getattr(array.flags, "writeable", True))
 
 
 def _own(gradient: Any, owned: bool) -> Tensor:

@@ -11,6 +11,7 @@ from nnlite.backend.registry import (
     backend_for,
     backend_of,
     is_array,
+    is_writable,
     register,
 )
 from nnlite.backend.rng import Generator, default_generator, manual_seed
@@ -32,6 +33,7 @@ __all__ = [
     "hush",
     "is_array",
     "is_float",
+    "is_writable",
     "manual_seed",
     "quiet",
     "register",

@@ -81,6 +81,11 @@ def is_array(x: object) -> bool:
     return type(x) in _BY_TYPE
 
 
+def is_writable(x: Array) -> bool:
+    """Whether x's memory may be written to; always on CuPy, whose flags have no such entry."""
+    return bool(getattr(x.flags, "writeable", True))
+
+
 def backend_of(x: Array) -> Backend:
     """The backend that computes on x; NumPy scalars count as NumPy.
 

@@ -10,7 +10,7 @@ from nnlite.autograd.inplace import assign, refuse_leaf
 from nnlite.autograd.modes import is_grad_enabled
 from nnlite.autograd.op import Op
 from nnlite.autograd.tensor import Tensor, wrap
-from nnlite.backend import Array, Generator, array_module
+from nnlite.backend import Array, Generator, array_module, is_writable
 from nnlite.errors import ArgumentError, ShapeError
 from nnlite.ops.common import as_tensor, cast, check_same_device, like, need_float, zeros_like
 from nnlite.ops.creation import scalar_like
@@ -38,7 +38,7 @@ def check_writable(tensor: Tensor, op: str) -> None:
     Raises:
         ArgumentError: it is read-only: expand() repeats it, or the array was given as read-only.
     """
-    if not getattr(tensor.array.flags, "writeable", True):
+    if not is_writable(tensor.array):
         raise ArgumentError(
             op,
             expected="a tensor with memory of its own to write to",
