@@ -20,7 +20,15 @@ from nnlite.autograd import (
     no_grad,
     set_grad_enabled,
 )
-from nnlite.backend import Generator, default_generator, device, manual_seed
+from nnlite.backend import (
+    Generator,
+    default_generator,
+    device,
+    get_num_threads,
+    manual_seed,
+    plain_kernels,
+    set_num_threads,
+)
 from nnlite.backend.dtypes import bool_ as bool
 from nnlite.backend.dtypes import (
     float32,
@@ -68,6 +76,7 @@ __all__ = [
     "float32",
     "float64",
     "get_default_dtype",
+    "get_num_threads",
     "iinfo",
     "inf",
     "inference_mode",
@@ -88,9 +97,11 @@ __all__ = [
     "ops",
     "optim",
     "pi",
+    "plain_kernels",
     "save",
     "set_default_dtype",
     "set_grad_enabled",
+    "set_num_threads",
     "short",
     "uint8",
     "utils",

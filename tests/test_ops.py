@@ -91,11 +91,12 @@ def test_a_row_reaches_its_ops(case: OpCase, monkeypatch: pytest.MonkeyPatch) ->
             return _forward(*args, **kw)
 
         monkeypatch.setattr(op, "forward", staticmethod(forward))
-    for sample in samples_of(case):
+    for sample, plain in itertools.product(samples_of(case), (False, True)):
         call = ours(sample)
-        outs = _float_outputs(call.run(case.fn))
-        if outs:
-            vjp(call, outs, cotangents(outs), create_graph=case.double)
+        with nnlite.plain_kernels(plain):
+            outs = _float_outputs(call.run(case.fn))
+            if outs:
+                vjp(call, outs, cotangents(outs), create_graph=case.double)
     assert {op.__name__ for op in case.ops} == {op.__name__ for op in reached}
 
 

@@ -2,6 +2,7 @@
 
 from nnlite.backend.device import CPU, Device, device
 from nnlite.backend.dtypes import Dtype, as_dtype, is_float
+from nnlite.backend.plain import is_plain, plain_kernels
 from nnlite.backend.quiet import hush, quiet, unhush
 from nnlite.backend.registry import (
     NUMPY,
@@ -15,6 +16,7 @@ from nnlite.backend.registry import (
     register,
 )
 from nnlite.backend.rng import Generator, default_generator, manual_seed
+from nnlite.backend.threads import get_num_threads, set_num_threads
 
 __all__ = [
     "CPU",
@@ -30,12 +32,16 @@ __all__ = [
     "backend_of",
     "default_generator",
     "device",
+    "get_num_threads",
     "hush",
     "is_array",
     "is_float",
+    "is_plain",
     "is_writable",
     "manual_seed",
+    "plain_kernels",
     "quiet",
     "register",
+    "set_num_threads",
     "unhush",
 ]

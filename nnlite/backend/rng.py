@@ -89,6 +89,15 @@ class Generator:
         """int64 numbers from [low, high)."""
         return self.numpy.integers(low, high, shape)
 
+    def chances(self, p: float, n: int) -> Array:
+        """n booleans, each True with probability p, exact to 2^-32.
+
+        Compared as whole numbers of as few random bits as p needs: 8 for a multiple of 1/256.
+        """
+        bits = 8 if (256 * p).is_integer() else 32
+        drawn = self.numpy.integers(0, 2**64, -(-n * bits // 64), dtype=np.uint64)
+        return drawn.view(f"u{bits // 8}")[:n] < round(p * 2**bits)
+
     def permutation(self, n: int) -> Array:
         """The numbers 0 to n - 1 in random order, int64."""
         return self.numpy.permutation(n)

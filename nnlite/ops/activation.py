@@ -21,6 +21,7 @@ from nnlite.ops.common import (
     raw,
 )
 from nnlite.ops.inplace import in_place
+from nnlite.ops.kernels import elementwise
 from nnlite.ops.selection import Where
 from nnlite.ops.shape import reshape
 
@@ -47,11 +48,26 @@ class Relu(Op):
     @staticmethod
     def forward(ctx: Any, x: Array) -> Array:
         ctx.save_output()
-        return array_module(x).maximum(x, 0)
+        return elementwise.relu(x)
 
     @staticmethod
     def backward(ctx: Any, gy: Any) -> Any:
-        return Where.call(raw(ctx.output()) <= 0, 0.0, gy)
+        y = ctx.output()
+        if isinstance(y, Tensor):
+            return Keep.call(gy, mask=~(y.array <= 0))
+        return elementwise.relu_grad(gy, y)
+
+
+class Keep(Op):
+    """x where the mask holds, else 0: selected, not multiplied.  d/dx = gy there, else 0."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Array, *, mask: Array) -> Array:
+        return elementwise.keep(x, mask)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Any) -> Any:
+        return Keep.call(gy, mask=ctx.mask)
 
 
 class LeakyRelu(Op):
@@ -148,19 +164,14 @@ class Sigmoid(Op):
     @staticmethod
     def forward(ctx: Any, x: Array) -> Array:
         ctx.save_output()
-        return stable_sigmoid(x)
+        return elementwise.sigmoid(x)
 
     @staticmethod
     def backward(ctx: Any, gy: Any) -> Any:
         y = ctx.output()
-        return gy * (y * (1 - y))
-
-
-def stable_sigmoid(x: Array) -> Array:
-    """The sigmoid of an array: exp of -|x| alone, which cannot overflow."""
-    xp = array_module(x)
-    e = xp.exp(-xp.abs(x))
-    return xp.where(x < 0, e, 1) / (1 + e)
+        if isinstance(y, Tensor):
+            return gy * (y * (1 - y))
+        return elementwise.sigmoid_grad(gy, y)
 
 
 class Tanh(Op):
@@ -169,12 +180,14 @@ class Tanh(Op):
     @staticmethod
     def forward(ctx: Any, x: Array) -> Array:
         ctx.save_output()
-        return array_module(x).tanh(x)
+        return elementwise.tanh(x)
 
     @staticmethod
     def backward(ctx: Any, gy: Any) -> Any:
         y = ctx.output()
-        return gy * (1 - y * y)
+        if isinstance(y, Tensor):
+            return gy * (1 - y * y)
+        return elementwise.tanh_grad(gy, y)
 
 
 # -- public ----------------------------------------------------------------------------------

@@ -10,10 +10,10 @@ from typing import Any
 
 from nnlite.autograd.op import Op
 from nnlite.autograd.tensor import Tensor
-from nnlite.backend import Array, array_module
+from nnlite.backend import Array
 from nnlite.ops.arithmetic import add
 from nnlite.ops.conv_args import Convolution, check_conv, check_conv_transpose
-from nnlite.ops.kernels.im2col import blocks, col2im, im2col
+from nnlite.ops.kernels.convolution import convolve, input_grad, weight_grad
 from nnlite.ops.kernels.windows import Windows
 from nnlite.ops.shape import reshape
 
@@ -35,16 +35,7 @@ class Conv2d(Op):
             ctx.save_inputs(1)
         if need_w:
             ctx.save_inputs(0)
-        N, O = x.shape[0], w.shape[0]  # noqa: E741
-        weights = _matrix(w, groups)  # (G, O/G, C/G * kh*kw)
-        y = array_module(x).empty((N, O, *windows.out), dtype=x.dtype)
-        for block in blocks(N, x.shape[1], windows):
-            part = weights @ im2col(x[block], windows, groups)  # (G, O/G, n * oh*ow)
-            part = part.reshape(O, y[block].shape[0], *windows.out)
-            if b is not None:
-                part += b[..., None]  # (O, 1, 1, 1)
-            y[block] = part.swapaxes(0, 1)
-        return y  # (N, O, oh, ow)
+        return convolve(x, w, b, windows, groups)  # (N, O, oh, ow)
 
     @staticmethod
     def backward(ctx: Any, gy: Any) -> Any:
@@ -68,14 +59,7 @@ class Conv2dInputGrad(Op):
             ctx.save_inputs(1)
         if need_w:
             ctx.save_inputs(0)
-        N, C = gy.shape[0], w.shape[1] * groups
-        weights = _matrix(w, groups).swapaxes(1, 2)  # (G, C/G * kh*kw, O/G)
-        gx = array_module(gy).empty((N, C, *windows.size), dtype=gy.dtype)
-        for block in blocks(N, C, windows):
-            n = gy[block].shape[0]
-            cols = weights @ _channels_first(gy[block], groups)  # (G, C/G * kh*kw, n * oh*ow)
-            gx[block] = col2im(cols, n, C, windows).swapaxes(0, 1)
-        return gx  # (N, C, H, W)
+        return input_grad(gy, w, windows, groups)  # (N, C, H, W)
 
     @staticmethod
     def backward(ctx: Any, ggx: Any) -> Any:
@@ -99,14 +83,7 @@ class Conv2dWeightGrad(Op):
             ctx.save_inputs(1)
         if need_gy:
             ctx.save_inputs(0)
-        C, O = x.shape[1], gy.shape[1]  # noqa: E741
-        K = C // groups * windows.kernel[0] * windows.kernel[1]
-        gw = array_module(x).zeros((groups, O // groups, K), dtype=x.dtype)
-        for block in blocks(x.shape[0], C, windows):
-            # made anew rather than kept since the forward: kh*kw times the memory of x
-            cols = im2col(x[block], windows, groups)  # (G, C/G * kh*kw, n * oh*ow)
-            gw += _channels_first(gy[block], groups) @ cols.swapaxes(1, 2)
-        return gw.reshape(O, C // groups, *windows.kernel)
+        return weight_grad(x, gy, windows, groups)  # (O, C/groups, kh, kw)
 
     @staticmethod
     def backward(ctx: Any, ggw: Any) -> Any:
@@ -115,17 +92,6 @@ class Conv2dWeightGrad(Op):
         gx = Conv2dInputGrad.call(ctx.input(1), ggw, **params) if need_x else None
         ggy = Conv2d.call(ctx.input(0), ggw, None, **params) if need_gy else None
         return gx, ggy
-
-
-def _matrix(w: Array, groups: int) -> Array:
-    O, C, kh, kw = w.shape  # noqa: E741
-    return w.reshape(groups, O // groups, C * kh * kw)
-
-
-def _channels_first(gy: Array, groups: int) -> Array:
-    """(n, O, oh, ow) as (G, O/G, n * oh*ow)."""
-    n, O, oh, ow = gy.shape  # noqa: E741
-    return gy.swapaxes(0, 1).reshape(groups, O // groups, n * oh * ow)
 
 
 # -- public ----------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 from nnlite.autograd.op import Op
 from nnlite.autograd.tensor import Tensor
-from nnlite.backend import Array, array_module
+from nnlite.backend import NUMPY, Array, array_module, backend_of, is_plain
 from nnlite.errors import ArgumentError, ShapeError
 from nnlite.ops.arithmetic import add, mul, neg
 from nnlite.ops.common import as_tensor, check_number, check_same_device, need_float
@@ -45,6 +45,39 @@ class CrossEntropy(Op):
         x, dim = ctx.input(0), ctx.dim
         gy = Where.call(ctx.valid, reshaped(gy, ctx.index.shape) * ctx.factor, 0.0)
         return gy * Softmax.call(x, dims=(dim,)) - PutAt.call(gy, index=ctx.index, dim=dim, n=ctx.n)
+
+
+class MeanCrossEntropy(Op):
+    """The sum over n of scale * (log(sum_c exp(x[n,c])) - x[n,t_n]): the usual loss in one step.
+
+    x is (N, C), labels t (N,).  d/dx = gy * scale * (softmax(x) - onehot(t)).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Array, *, labels: Array, scale: float) -> Array:
+        ctx.save_inputs(0)
+        xp, z = array_module(x), centred(x, (1,))
+        rows = xp.arange(len(labels))
+        picked = z[rows, labels]
+        e = xp.exp(z, out=z)
+        sums = e.sum(axis=1)
+        # kept for a plain backward; under create_graph it is computed anew, from x in the graph
+        ctx.e, ctx.sums, ctx.rows = e, sums, rows
+        return (xp.log(sums) - picked).sum() * x.dtype.type(scale)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Any) -> Any:
+        x, labels = ctx.input(0), ctx.labels
+        gy = gy * ctx.scale
+        if isinstance(x, Tensor):
+            index = labels.reshape(-1, 1)
+            onehot = PutAt.call(
+                array_module(index).ones_like(index, x.dtype), index=index, dim=1, n=x.shape[1]
+            )
+            return gy * (Softmax.call(x, dims=(1,)) - onehot)
+        gx = ctx.e * (gy / ctx.sums)[:, None]
+        gx[ctx.rows, labels] -= gy
+        return gx
 
 
 # -- public ----------------------------------------------------------------------------------
@@ -101,6 +134,10 @@ def cross_entropy(
     dim = 1 if x.ndim > 1 else 0
     if t.dtype.kind == "f":
         return _from_probabilities(x, t, w, dim, ignore_index, reduction, label_smoothing)
+    if w is None and not label_smoothing and reduction != "none" and _is_usual(x, t, ignore_index):
+        scale = 1 / len(t) if reduction == "mean" else 1.0
+        loss: Tensor = MeanCrossEntropy.apply(x, labels=t.array, scale=scale)
+        return loss
     targets = Targets(op, x, t, w, dim, ignore_index)
     if label_smoothing:
         return _smoothed(x, targets, w, dim, reduction, label_smoothing)
@@ -108,6 +145,25 @@ def cross_entropy(
         x, index=targets.index, valid=targets.valid, factor=targets.factor, dim=dim
     )
     return targets.reduced(losses, reduction)
+
+
+def _is_usual(x: Tensor, t: Tensor, ignore_index: Any) -> bool:
+    """Whether x is (N, C) and t has N classes, all valid, none ignored: the case worth a kernel.
+
+    On a device the labels are not looked at, since that would wait for it.
+    """
+    return (
+        not is_plain()
+        and x.ndim == 2
+        and t.shape == x.shape[:1]
+        and t.dtype.kind in "iu"
+        and t.array.size > 0
+        and type(ignore_index) is int
+        and not 0 <= ignore_index < x.shape[1]
+        and backend_of(x.array) is NUMPY
+        and int(t.array.min()) >= 0
+        and int(t.array.max()) < x.shape[1]
+    )
 
 
 def nll_loss(

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from nnlite.autograd.inplace import assign
+from nnlite.autograd.op import Op
 from nnlite.autograd.tensor import Tensor, wrap
-from nnlite.backend import Generator, array_module, backend_of
+from nnlite.backend import NUMPY, Array, Generator, array_module, backend_of
 from nnlite.errors import ArgumentError, DtypeError, ShapeError
 from nnlite.ops.arithmetic import mul
 from nnlite.ops.common import check_flag, need_float
+from nnlite.ops.kernels.elementwise import in_order_of, keep
 from nnlite.ops.random import pick_generator
 
 __all__ = ["check_probability", "dropout", "dropout2d"]
+
+
+class Drop(Op):
+    """x * scale where the mask holds, else 0.  d/dx = gy * scale there, else 0."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Array, *, mask: Array, scale: float) -> Array:
+        y = keep(x, mask)
+        y *= scale
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gy: Any) -> Any:
+        return Drop.call(gy, mask=ctx.mask, scale=ctx.scale)
+
+
+# -- public ----------------------------------------------------------------------------------
 
 
 def dropout(
@@ -117,14 +137,22 @@ def _drop(
     check_flag(op, "inplace", inplace)
     if not training or probability == 0:
         return x
-    xp = array_module(x.array)
     if probability == 1:
-        mask = xp.zeros(shape, dtype=x.dtype)
+        y = mul(x, wrap(array_module(x.array).zeros(shape, dtype=x.dtype)))
     else:
-        drawn = pick_generator(op, generator).uniform(shape, x.dtype)
-        # drawn and compared on the host, where the generator is
-        kept = backend_of(x.array).asarray(drawn >= probability)
-        mask = kept.astype(x.dtype)
-        mask *= 1 / (1 - probability)
-    y = mul(x, wrap(mask))
+        mask = _mask(x.array, shape, 1 - probability, pick_generator(op, generator))
+        y = Drop.apply(x, mask=mask, scale=1 / (1 - probability))
     return assign(x, y, op) if inplace else y
+
+
+def _mask(x: Array, shape: tuple[int, ...], kept: float, generator: Generator) -> Array:
+    """Booleans, True with probability kept; which ones depends on the shape, not on x's layout."""
+    drawn = generator.chances(kept, math.prod(shape))
+    if len(shape) < 3:
+        mask = drawn.reshape(shape)
+    else:  # the batch innermost, as convolution has it: long runs to copy
+        mask = drawn.reshape(*shape[1:], shape[0]).transpose(len(shape) - 1, *range(len(shape) - 1))
+    backend = backend_of(x)  # drawn on the host, where the generator is
+    if backend is not NUMPY:
+        return backend.asarray(mask)
+    return in_order_of(x, mask) if shape == x.shape else mask

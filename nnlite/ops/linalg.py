@@ -20,6 +20,8 @@ from nnlite.ops.common import (
     need_float,
     need_numbers,
 )
+from nnlite.ops.kernels.layout import is_batch_innermost
+from nnlite.ops.kernels.product import product
 from nnlite.ops.shape import reshape
 
 __all__ = ["addmm", "bmm", "dot", "linear", "matmul", "mm", "mv", "outer"]
@@ -29,11 +31,14 @@ class Matmul(Op):
     """a @ b over the last two dimensions, the others broadcast; ta, tb: with a^T, b^T.
 
     Without ta, and with b a matrix, a may have any number of dimensions, one included.
+    columns: lay the result out by columns, where a is a matrix too.
     d/da = gy @ b^T,  d/db = a^T @ gy, with the transposes that ta and tb ask for.
     """
 
     @staticmethod
-    def forward(ctx: Any, a: Array, b: Array, *, ta: bool, tb: bool) -> Array:
+    def forward(
+        ctx: Any, a: Array, b: Array, *, ta: bool, tb: bool, columns: bool = False
+    ) -> Array:
         need_a, need_b = ctx.needs_input_grad[:2]
         if need_a:
             ctx.save_inputs(1)
@@ -44,8 +49,10 @@ class Matmul(Op):
             b = b.swapaxes(-1, -2)
         if rows:
             # one large product in place of many small ones
-            return (_flat(a) @ b).reshape(a.shape[:-1] + b.shape[-1:])
-        return (a.swapaxes(-1, -2) if ta else a) @ b
+            y = product(_flat(a), b, columns)
+            return y if a.ndim == 2 else y.reshape(a.shape[:-1] + b.shape[-1:])
+        a = a.swapaxes(-1, -2) if ta else a
+        return product(a, b) if a.ndim == b.ndim == 2 else a @ b
 
     @staticmethod
     def backward(ctx: Any, gy: Any) -> Any:
@@ -78,7 +85,7 @@ class RowProduct(Op):
     @staticmethod
     def forward(ctx: Any, a: Array, b: Array) -> Array:
         ctx.save_inputs(0, 1)
-        return _flat(a).T @ _flat(b)
+        return product(_flat(a).T, _flat(b))
 
     @staticmethod
     def backward(ctx: Any, gy: Any) -> Any:
@@ -101,15 +108,19 @@ class Linear(Op):
             ctx.save_inputs(1)
         if need_w:
             ctx.save_inputs(0)
-        y = _flat(x) @ w.T  # (rows, out)
+        ctx.columns = is_batch_innermost(x)  # as convolution leaves it; gx is laid out alike
+        y = product(_flat(x), w.T)  # (rows, out)
         y += b
-        return y.reshape(x.shape[:-1] + w.shape[:1])
+        return y if x.ndim == 2 else y.reshape(x.shape[:-1] + w.shape[:1])
 
     @staticmethod
     def backward(ctx: Any, gy: Any) -> Any:
         need_x, need_w, need_b = ctx.needs_input_grad
-        gx = Matmul.call(gy, ctx.input(1), ta=False, tb=False) if need_x else None
-        gw = RowProduct.call(gy, ctx.input(0)) if need_w else None
+        gx = gw = None
+        if need_x:
+            gx = Matmul.call(gy, ctx.input(1), ta=False, tb=False, columns=ctx.columns)
+        if need_w:
+            gw = RowProduct.call(gy, ctx.input(0))
         # the engine sums gy over the rows to b's shape
         return gx, gw, (gy if need_b else None)
 

@@ -13,10 +13,10 @@ from nnlite.ops.common import as_index, check_flag, like
 from nnlite.ops.conv_args import check_images, sizes, two
 from nnlite.ops.kernels.pooling import (
     flat_index,
+    max_and_place,
     put_at_places,
     spread_mean,
     take_at_places,
-    window_argmax,
     window_max,
     window_mean,
 )
@@ -31,9 +31,9 @@ class MaxPool2d(Op):
 
     @staticmethod
     def forward(ctx: Any, x: Array, *, windows: Windows) -> Array:
-        y = window_max(x, windows)
-        if ctx.needs_input_grad[0]:
-            ctx.place = window_argmax(x, y, windows)
+        if not ctx.needs_input_grad[0]:
+            return window_max(x, windows)
+        y, ctx.place = max_and_place(x, windows)
         return y
 
     @staticmethod
@@ -214,7 +214,7 @@ def _max_pool(
     if not return_indices:
         y: Tensor = MaxPool2d.apply(images, windows=windows)
         return y if y.shape == shape else reshape(y, shape)
-    place = window_argmax(images.array, window_max(images.array, windows), windows)
+    _, place = max_and_place(images.array, windows)
     y = TakeAtPlaces.apply(images, place=place, windows=windows)
     return reshape(y, shape), wrap(flat_index(place, windows).reshape(shape))
 

@@ -9,10 +9,11 @@ from nnlite.autograd.op import Op
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Array, array_module
 from nnlite.errors import ArgumentError
-from nnlite.ops.activation import Sigmoid, placed, stable_sigmoid, tanh
+from nnlite.ops.activation import Sigmoid, placed, tanh
 from nnlite.ops.arithmetic import add, div, mul
 from nnlite.ops.common import check_number, need_float, raw
 from nnlite.ops.erf import erf
+from nnlite.ops.kernels import elementwise
 from nnlite.ops.pointwise import Exp, abs
 from nnlite.ops.selection import Where
 
@@ -61,7 +62,7 @@ class Silu(Op):
     @staticmethod
     def forward(ctx: Any, x: Array) -> Array:
         ctx.save_inputs(0)
-        return x * stable_sigmoid(x)
+        return x * elementwise.sigmoid(x)
 
     @staticmethod
     def backward(ctx: Any, gy: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 from nnlite.autograd.op import Op
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Array
+from nnlite.ops.kernels.layout import flattened
 
 __all__ = ["Permute", "Reshape", "View", "is_viewable", "reshaped"]
 
@@ -35,7 +36,7 @@ class Reshape(Op):
     @staticmethod
     def forward(ctx: Any, x: Array, *, shape: tuple[int, ...]) -> Array:
         ctx.source = x.shape
-        return x.copy().reshape(shape)
+        return flattened(x, shape)
 
     @staticmethod
     def backward(ctx: Any, gy: Any) -> Any:

@@ -37,6 +37,7 @@ class Adadelta(Optimizer):
     Source: Zeiler, "ADADELTA: An Adaptive Learning Rate Method" (2012), as in torch.optim.Adadelta.
     """
 
+    _elementwise: ClassVar[bool] = True
     _buffers: ClassVar[tuple[str, ...] | None] = ("square_avg", "acc_delta")
 
     def __init__(

@@ -37,6 +37,7 @@ class Adagrad(Optimizer):
     Stochastic Optimization" (2011), as in torch.optim.Adagrad.
     """
 
+    _elementwise: ClassVar[bool] = True
     _buffers: ClassVar[tuple[str, ...] | None] = ("sum",)
 
     def __init__(

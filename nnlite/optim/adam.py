@@ -39,6 +39,7 @@ class Adam(Optimizer):
     torch.optim.Adam.
     """
 
+    _elementwise: ClassVar[bool] = True
     _buffers: ClassVar[tuple[str, ...] | None] = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 
     def __init__(

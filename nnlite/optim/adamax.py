@@ -37,6 +37,7 @@ class Adamax(Optimizer):
     torch.optim.Adamax.
     """
 
+    _elementwise: ClassVar[bool] = True
     _buffers: ClassVar[tuple[str, ...] | None] = ("exp_avg", "exp_inf")
 
     def __init__(

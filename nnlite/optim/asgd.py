@@ -43,6 +43,7 @@ class ASGD(Optimizer):
     """
 
     _scalars: ClassVar[dict[str, type]] = {"step": int, "eta": float, "mu": float}
+    _elementwise: ClassVar[bool] = True
     _buffers: ClassVar[tuple[str, ...] | None] = ("ax",)
 
     def __init__(

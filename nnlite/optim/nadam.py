@@ -43,6 +43,7 @@ class NAdam(Optimizer):
     """
 
     _scalars: ClassVar[dict[str, type]] = {"step": int, "mu_product": float}
+    _elementwise: ClassVar[bool] = True
     _buffers: ClassVar[tuple[str, ...] | None] = ("exp_avg", "exp_avg_sq")
 
     def __init__(

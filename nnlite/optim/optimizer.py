@@ -14,10 +14,11 @@ from typing import Any, ClassVar, TypeAlias
 from nnlite.autograd import Tensor, enable_grad, no_grad
 from nnlite.autograd.hooks import RemovableHandle
 from nnlite.autograd.tensor import wrap
-from nnlite.backend import Array, array_module, backend_of
+from nnlite.backend import Array, array_module, backend_of, is_plain
 from nnlite.errors import DeviceError, DtypeError, ShapeError
 from nnlite.optim import state as saved
 from nnlite.optim.checks import flag, number, plain
+from nnlite.optim.chunks import Plan
 from nnlite.optim.groups import make_groups, named_group
 
 Params: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
@@ -51,6 +52,9 @@ class Optimizer:
     _buffers: ClassVar[tuple[str, ...] | None] = None
     """State entries of the parameter's shape; None where a rule does not say."""
 
+    _elementwise: ClassVar[bool] = False
+    """Whether _update treats each element for itself, so that it may get parts of a parameter."""
+
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
@@ -58,8 +62,13 @@ class Optimizer:
         self._pre_hooks: dict[int, Callable[..., Any]] = {}
         self._post_hooks: dict[int, Callable[..., Any]] = {}
         self._stepped = False
+        self._plans: dict[int, Plan] = {}
         for group in make_groups(type(self).__name__, params):
             self.add_param_group(group)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies: without the plans, which hold views of memory that a copy does not share."""
+        return {**self.__dict__, "_plans": {}}
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
@@ -125,13 +134,27 @@ class Optimizer:
                 loss = closure()
         with no_grad():
             self._check_gradients()
-            for group in self.param_groups:
-                options = SimpleNamespace(**{name: plain(group[name]) for name in self.defaults})
-                for p in group["params"]:
-                    if p.grad is not None:
-                        self._update(p.array, p.grad.array, self.state[p], options)
-                        p.bump_version()
+            for k, group in enumerate(self.param_groups):
+                options = {name: plain(group[name]) for name in self.defaults}
+                params = [p for p in group["params"] if p.grad is not None]
+                self._update_all(k, params, options)
+                for p in params:
+                    p.bump_version()
         return loss
+
+    def _update_all(self, k: int, params: list[Tensor], options: dict[str, Any]) -> None:
+        """Update the parameters of group k: one by one, or by a plan that does it faster."""
+        o = SimpleNamespace(**options)
+        plan = self._plans.get(k)
+        if plan is not None and not is_plain() and plan.fits(params, self.state, options):
+            plan.step(self._update, self.state, o)
+            return
+        for p in params:
+            self._update(p.array, p.grad.array, self.state[p], o)  # type: ignore[union-attr]
+        # now the state is made, and the next step can go by a plan
+        self._plans.pop(k, None)
+        if self._elementwise and not is_plain() and params and Plan.is_possible(params):
+            self._plans[k] = Plan(params, self.state, set(self._scalars), options)
 
     def _check_gradients(self) -> None:
         for i, group in enumerate(self.param_groups):

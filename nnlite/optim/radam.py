@@ -41,6 +41,7 @@ class RAdam(Optimizer):
     torch.optim.RAdam.
     """
 
+    _elementwise: ClassVar[bool] = True
     _buffers: ClassVar[tuple[str, ...] | None] = ("exp_avg", "exp_avg_sq")
 
     def __init__(

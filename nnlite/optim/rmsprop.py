@@ -43,6 +43,7 @@ class RMSprop(Optimizer):
     Source: Hinton, Coursera lecture 6e (2012), with eps outside the root as in torch.optim.RMSprop.
     """
 
+    _elementwise: ClassVar[bool] = True
     _buffers: ClassVar[tuple[str, ...] | None] = ("square_avg", "grad_avg", "momentum_buffer")
 
     def __init__(

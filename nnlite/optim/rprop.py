@@ -38,6 +38,7 @@ class Rprop(Optimizer):
     the RPROP algorithm" (1993), as in torch.optim.Rprop.
     """
 
+    _elementwise: ClassVar[bool] = True
     _buffers: ClassVar[tuple[str, ...] | None] = ("prev", "step_size")
 
     def __init__(

@@ -42,6 +42,7 @@ class SGD(Optimizer):
     """
 
     _scalars: ClassVar[dict[str, type]] = {}
+    _elementwise: ClassVar[bool] = True
     _buffers: ClassVar[tuple[str, ...] | None] = ("momentum_buffer",)
 
     def __init__(

@@ -61,7 +61,7 @@ def _prelus(rng: np.random.Generator) -> list[Sample]:
 
 
 CASES = [
-    OpCase("relu", (A.Relu,), A.relu, F.relu, _samples(0.0)),
+    OpCase("relu", (A.Relu, A.Keep), A.relu, F.relu, _samples(0.0)),
     OpCase(
         "relu of integers",
         (A.Relu,),

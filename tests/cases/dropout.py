@@ -39,6 +39,6 @@ def _samples(rng: np.random.Generator) -> list[Sample]:
 
 
 CASES = [
-    OpCase("dropout", (Mul,), _seeded(D.dropout), _masked(D.dropout), _samples),
-    OpCase("dropout2d", (Mul,), _seeded(D.dropout2d), _masked(D.dropout2d), _samples),
+    OpCase("dropout", (D.Drop, Mul), _seeded(D.dropout), _masked(D.dropout), _samples),
+    OpCase("dropout2d", (D.Drop, Mul), _seeded(D.dropout2d), _masked(D.dropout2d), _samples),
 ]

@@ -135,7 +135,7 @@ def with_constants(fn: Any, torch_fn: Any) -> dict[str, Any]:
 CASES = [
     OpCase(
         "cross_entropy",
-        (C.CrossEntropy, Softmax, PutAt),
+        (C.CrossEntropy, C.MeanCrossEntropy, Softmax, PutAt),
         samples=_classes,
         **with_constants(C.cross_entropy, F.cross_entropy),
     ),
@@ -147,7 +147,7 @@ CASES = [
     ),
     OpCase(
         "cross_entropy, bytes",
-        (C.CrossEntropy,),
+        (C.CrossEntropy, C.MeanCrossEntropy),
         C.cross_entropy,
         lambda x, t: F.cross_entropy(x, t.long()),
         _bytes,

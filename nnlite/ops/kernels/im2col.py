@@ -24,6 +24,44 @@ def blocks(count: int, channels: int, w: Windows) -> Iterator[slice]:
         yield slice(start, min(start + step, count))
 
 
+def convolve(x: Array, w: Array, b: Array | None, windows: Windows, groups: int) -> Array:
+    """conv(x, w) + b: (N, C, H, W), (O, C/groups, kh, kw), (O, 1, 1) -> (N, O, oh, ow)."""
+    N, O = x.shape[0], w.shape[0]  # noqa: E741
+    weights = _matrix(w, groups)  # (G, O/G, C/G * kh*kw)
+    y = array_module(x).empty((N, O, *windows.out), dtype=x.dtype)
+    for block in blocks(N, x.shape[1], windows):
+        part = weights @ im2col(x[block], windows, groups)  # (G, O/G, n * oh*ow)
+        part = part.reshape(O, y[block].shape[0], *windows.out)
+        if b is not None:
+            part += b[..., None]  # (O, 1, 1, 1)
+        y[block] = part.swapaxes(0, 1)
+    return y  # (N, O, oh, ow)
+
+
+def input_grad(gy: Array, w: Array, windows: Windows, groups: int) -> Array:
+    """The adjoint for x: (N, O, oh, ow), (O, C/groups, kh, kw) -> (N, C, H, W)."""
+    N, C = gy.shape[0], w.shape[1] * groups
+    weights = _matrix(w, groups).swapaxes(1, 2)  # (G, C/G * kh*kw, O/G)
+    gx = array_module(gy).empty((N, C, *windows.size), dtype=gy.dtype)
+    for block in blocks(N, C, windows):
+        n = gy[block].shape[0]
+        cols = weights @ _channels_first(gy[block], groups)  # (G, C/G * kh*kw, n * oh*ow)
+        gx[block] = col2im(cols, n, C, windows).swapaxes(0, 1)
+    return gx  # (N, C, H, W)
+
+
+def weight_grad(x: Array, gy: Array, windows: Windows, groups: int) -> Array:
+    """The adjoint for w: (N, C, H, W), (N, O, oh, ow) -> (O, C/groups, kh, kw)."""
+    C, O = x.shape[1], gy.shape[1]  # noqa: E741
+    K = C // groups * windows.kernel[0] * windows.kernel[1]
+    gw = array_module(x).zeros((groups, O // groups, K), dtype=x.dtype)
+    for block in blocks(x.shape[0], C, windows):
+        # made anew rather than kept since the forward: kh*kw times the memory of x
+        cols = im2col(x[block], windows, groups)  # (G, C/G * kh*kw, n * oh*ow)
+        gw += _channels_first(gy[block], groups) @ cols.swapaxes(1, 2)
+    return gw.reshape(O, C // groups, *windows.kernel)
+
+
 def im2col(x: Array, w: Windows, groups: int) -> Array:
     """The pixels of each window as a column: (groups, C/groups * kh*kw, n * oh*ow).
 
@@ -57,3 +95,14 @@ def col2im(cols: Array, n: int, C: int, w: Windows) -> Array:
     for i, j, out, pixels in places(w):
         x[pixels] += cols[:, i, j][out]
     return x
+
+
+def _matrix(w: Array, groups: int) -> Array:
+    O, C, kh, kw = w.shape  # noqa: E741
+    return w.reshape(groups, O // groups, C * kh * kw)
+
+
+def _channels_first(gy: Array, groups: int) -> Array:
+    """(n, O, oh, ow) as (G, O/G, n * oh*ow)."""
+    n, O, oh, ow = gy.shape  # noqa: E741
+    return gy.swapaxes(0, 1).reshape(groups, O // groups, n * oh * ow)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from nnlite.backend import Array, array_module
+from nnlite.ops.kernels import tiles
+from nnlite.ops.kernels.layout import empty_images
 from nnlite.ops.kernels.windows import Windows, places
 
 
 def window_max(x: Array, w: Windows) -> Array:
     """The largest number of each window, NaN where there is one: (..., H, W) to (..., oh, ow)."""
     xp = array_module(x)
+    if tiles.applies(x, w):
+        return tiles.window_max(x, w)
     lowest = -xp.inf if x.dtype.kind == "f" else xp.iinfo(x.dtype).min
     y = xp.full((*x.shape[:-2], *w.out), lowest, dtype=x.dtype)
     for _, _, out, pixels in places(w):
@@ -18,12 +22,15 @@ def window_max(x: Array, w: Windows) -> Array:
     return y
 
 
-def window_argmax(x: Array, y: Array, w: Windows) -> Array:
-    """The place i*kw + j of each window that holds its maximum y: the first of several.
+def max_and_place(x: Array, w: Windows) -> tuple[Array, Array]:
+    """window_max, and the place i*kw + j of each window that holds it: the first of several.
 
-    Where y is NaN it is the place of a NaN: of the last one, as in PyTorch.
+    Where there is a NaN it is the place of a NaN: of the last one, as in PyTorch.
     """
+    if tiles.applies(x, w):
+        return tiles.max_and_place(x, w)
     xp = array_module(x)
+    y = window_max(x, w)
     place = xp.zeros(y.shape, dtype="uint8" if w.kernel[0] * w.kernel[1] <= 256 else "int64")
     # backwards, so that the first place has the last word
     for i, j, out, pixels in reversed(places(w)):
@@ -31,7 +38,7 @@ def window_argmax(x: Array, y: Array, w: Windows) -> Array:
     if bool(xp.isnan(y).any()):
         for i, j, out, pixels in places(w):
             xp.copyto(place[out], i * w.kernel[1] + j, where=xp.isnan(x[pixels]))
-    return place
+    return y, place
 
 
 def flat_index(place: Array, w: Windows) -> Array:
@@ -47,6 +54,8 @@ def flat_index(place: Array, w: Windows) -> Array:
 
 def put_at_places(gy: Array, place: Array, w: Windows) -> Array:
     """Each window's number added to the pixel at its place: (..., oh, ow) to (..., H, W)."""
+    if tiles.applies(gy, w):
+        return tiles.put_at_places(gy, place, w)
     xp = array_module(gy)
     gx = xp.zeros((*gy.shape[:-2], *w.size), dtype=gy.dtype)
     for i, j, out, pixels in places(w):
@@ -66,8 +75,10 @@ def take_at_places(x: Array, place: Array, w: Windows) -> Array:
 
 def window_mean(x: Array, divisor: Any, w: Windows) -> Array:
     """The sum over each window divided by divisor, a number or (oh, ow)."""
-    xp = array_module(x)
-    y = xp.zeros((*x.shape[:-2], *w.out), dtype=x.dtype)
+    if isinstance(divisor, int) and tiles.applies(x, w):
+        return tiles.window_mean(x, divisor, w)
+    y = empty_images(x, w.out)
+    y[...] = 0
     for _, _, out, pixels in places(w):
         y[out] += x[pixels]
     y /= divisor
@@ -76,9 +87,11 @@ def window_mean(x: Array, divisor: Any, w: Windows) -> Array:
 
 def spread_mean(gy: Array, divisor: Any, w: Windows) -> Array:
     """The adjoint of window_mean: each window's number, divided, added to all its pixels."""
-    xp = array_module(gy)
+    if isinstance(divisor, int) and tiles.applies(gy, w):
+        return tiles.spread_mean(gy, divisor, w)
     share = gy / divisor
-    gx = xp.zeros((*gy.shape[:-2], *w.size), dtype=gy.dtype)
+    gx = empty_images(gy, w.size)
+    gx[...] = 0
     for _, _, out, pixels in places(w):
         gx[pixels] += share[out]
     return gx

@@ -1,0 +1,1 @@
+"""Measurements against PyTorch: each module is a command, ``python -m benchmarks.cpu``."""

@@ -1,0 +1,42 @@
+"""Which kernel convolves: the one place where that is decided."""
+
+from __future__ import annotations
+
+from nnlite.backend import NUMPY, Array, backend_of, is_plain
+from nnlite.ops.kernels import im2col, rows
+from nnlite.ops.kernels.windows import Windows
+
+LEAST_BATCH = 8
+"""Below so many images the rows' runs are too short to gain anything."""
+
+
+def convolve(x: Array, w: Array, b: Array | None, windows: Windows, groups: int) -> Array:
+    """conv(x, w) + b: (N, C, H, W), (O, C/groups, kh, kw), (O, 1, 1) -> (N, O, oh, ow)."""
+    if _by_rows(x, windows, groups):
+        return rows.convolve(x, w, b, windows)
+    return im2col.convolve(x, w, b, windows, groups)
+
+
+def input_grad(gy: Array, w: Array, windows: Windows, groups: int) -> Array:
+    """The adjoint for x: (N, O, oh, ow), (O, C/groups, kh, kw) -> (N, C, H, W)."""
+    if _by_rows(gy, windows, groups):
+        return rows.input_grad(gy, w, windows)
+    return im2col.input_grad(gy, w, windows, groups)
+
+
+def weight_grad(x: Array, gy: Array, windows: Windows, groups: int) -> Array:
+    """The adjoint for w: (N, C, H, W), (N, O, oh, ow) -> (O, C/groups, kh, kw)."""
+    if _by_rows(x, windows, groups):
+        return rows.weight_grad(x, gy, windows)
+    return im2col.weight_grad(x, gy, windows, groups)
+
+
+def _by_rows(x: Array, windows: Windows, groups: int) -> bool:
+    return (
+        x.shape[0] >= LEAST_BATCH
+        and groups == 1
+        and windows.stride == (1, 1)
+        and windows.dilation == (1, 1)
+        and backend_of(x) is NUMPY
+        and not is_plain()
+    )

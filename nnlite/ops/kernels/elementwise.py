@@ -1,0 +1,170 @@
+"""Functions of each element for itself, in chunks that stay in the cache, on all threads.
+
+Each works through the memory in its own order, so that no layout is slow. The plain twin of each
+is its first branch: the definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from nnlite.backend import NUMPY, Array, array_module, backend_of, is_plain
+from nnlite.backend.threads import run
+from nnlite.ops.kernels.layout import as_vector
+
+CHUNK = 2**15
+"""Elements worked on at a time: with a temporary they fit the second cache."""
+
+PIECE = 2**18
+"""Elements of one piece of work for a thread: a hundred microseconds or so."""
+
+Kernel = Callable[..., None]
+"""kernel(out, *inputs) fills out, (n,), from inputs of the same length."""
+
+_ZEROS = {np.dtype(t): np.zeros(CHUNK, dtype=t) for t in ("float32", "float64")}
+
+
+def relu(x: Array) -> Array:
+    """max(x, 0); NaN stays."""
+    if x.dtype not in _ZEROS or not _is_fast(x):
+        return array_module(x).maximum(x, 0)
+    # against an array of zeros: NumPy's maximum is several times slower against a number
+    return _by_chunks(_relu, x)
+
+
+def relu_grad(gy: Array, y: Array) -> Array:
+    """gy where y is above 0 or NaN, else 0."""
+    if y.dtype not in _ZEROS or not _is_fast(gy, y):
+        return keep(gy, ~(y <= 0))
+    return _by_chunks(_relu_grad, gy, y)
+
+
+def keep(x: Array, mask: Array) -> Array:
+    """x where mask holds, else 0: selected, so that an infinity or NaN leaves no trace."""
+    if x.dtype not in _ZEROS or mask.shape != x.shape or not _is_fast(x):
+        return array_module(x).where(mask, x, x.dtype.type(0))
+    return _by_chunks(_keep, x, mask)
+
+
+def tanh(x: Array) -> Array:
+    """The hyperbolic tangent."""
+    if not _is_fast(x):
+        return array_module(x).tanh(x)
+    return _by_chunks(_tanh, x)
+
+
+def tanh_grad(gy: Array, y: Array) -> Array:
+    """gy * (1 - y^2)."""
+    if not _is_fast(gy, y):
+        return gy * (1 - y * y)
+    return _by_chunks(_tanh_grad, gy, y)
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)), by exp of -|x| alone, which cannot overflow."""
+    if not _is_fast(x):
+        xp = array_module(x)
+        e = xp.exp(-xp.abs(x))
+        return xp.where(x < 0, e, 1) / (1 + e)
+    return _by_chunks(_sigmoid, x)
+
+
+def sigmoid_grad(gy: Array, y: Array) -> Array:
+    """gy * y * (1 - y)."""
+    if not _is_fast(gy, y):
+        return gy * (y * (1 - y))
+    return _by_chunks(_sigmoid_grad, gy, y)
+
+
+# -- of one chunk ----------------------------------------------------------------------------
+
+
+def _relu(out: Array, x: Array) -> None:
+    np.maximum(x, _ZEROS[x.dtype][: x.size], out=out)
+
+
+def _relu_grad(out: Array, gy: Array, y: Array) -> None:
+    mask = np.less_equal(y, 0)
+    np.logical_not(mask, out=mask)
+    _keep(out, gy, mask)
+
+
+def _keep(out: Array, x: Array, mask: Array) -> None:
+    # as integers, where 0 times anything is 0
+    bits = f"i{x.itemsize}"
+    np.multiply(x.view(bits), mask, out=out.view(bits))
+
+
+def _tanh(out: Array, x: Array) -> None:
+    np.tanh(x, out=out)
+
+
+def _tanh_grad(out: Array, gy: Array, y: Array) -> None:
+    np.multiply(y, y, out=out)
+    np.subtract(1, out, out=out)
+    out *= gy
+
+
+def _sigmoid(out: Array, x: Array) -> None:
+    e = np.abs(x)
+    np.negative(e, out=e)
+    np.exp(e, out=e)
+    # the numerator: 1 for x >= 0, else e, which is at most 1
+    np.greater_equal(x, 0, out=out, dtype=None)
+    np.maximum(out, e, out=out)
+    e += 1
+    out /= e
+
+
+def _sigmoid_grad(out: Array, gy: Array, y: Array) -> None:
+    np.subtract(1, y, out=out)
+    out *= y
+    out *= gy
+
+
+# -- chunks ----------------------------------------------------------------------------------
+
+
+def _is_fast(x: Array, *others: Array) -> bool:
+    return (
+        backend_of(x) is NUMPY
+        and x.dtype.kind == "f"
+        and all(other.shape == x.shape and other.dtype == x.dtype for other in others)
+        and not is_plain()
+    )
+
+
+def _by_chunks(kernel: Kernel, *inputs: Array) -> Array:
+    """kernel over all elements of inputs of one shape; the result is like the first of them."""
+    out = np.empty_like(inputs[0])
+    vectors = [as_vector(out), *(as_vector(in_order_of(out, x)) for x in inputs)]
+    if out.size <= CHUNK:
+        kernel(*vectors)
+    else:
+        run(_pieces(kernel, vectors, out.size))
+    return out
+
+
+def in_order_of(out: Array, x: Array) -> Array:
+    """x itself if its elements lie in memory as out's do, else a copy that does, without gaps."""
+    ours, theirs = out.itemsize, x.itemsize
+    if all(a * theirs == b * ours for a, b in zip(out.strides, x.strides, strict=True)):
+        return x
+    copy = np.empty_like(out, dtype=x.dtype)
+    copy[...] = x
+    return copy
+
+
+def _pieces(kernel: Kernel, vectors: list[Any], size: int) -> Iterator[Callable[[], None]]:
+    for start in range(0, size, PIECE):
+        yield partial(_piece, kernel, vectors, start, min(start + PIECE, size))
+
+
+def _piece(kernel: Kernel, vectors: list[Any], start: int, stop: int) -> None:
+    for low in range(start, stop, CHUNK):
+        high = min(low + CHUNK, stop)
+        kernel(*[v[low:high] for v in vectors])
