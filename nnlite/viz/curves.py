@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnlite.errors import ShapeError
-from nnlite.viz.style import TEST, TRAIN, new_figure
+from nnlite.viz.style import TEST, TRAIN, new_figure, tidy
 
 
 def plot_curves(
@@ -38,7 +38,7 @@ def plot_curves(
             got=f"lengths {lengths}",
             hint="append to all four at the end of each epoch",
         )
-    figure = new_figure(10, 4, "plot_curves")
+    figure = new_figure(7.6, 3.4, "plot_curves")
     left, right = figure.subplots(1, 2)
     epochs = range(1, lengths[0] + 1)
     for axes, train, test, scale, label in (
@@ -46,12 +46,12 @@ def plot_curves(
         (right, train_accuracy, test_accuracy, 100, "accuracy in %"),
     ):
         axes.plot(epochs, [scale * v for v in train], "o-", color=TRAIN, label="training")
-        axes.plot(epochs, [scale * v for v in test], "s-", color=TEST, label="test")
+        axes.plot(epochs, [scale * v for v in test], "s--", color=TEST, label="test")
         axes.set_xlabel("epoch")
         axes.set_ylabel(label)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(alpha=0.3)
-        axes.legend()
+        tidy(axes)
+        axes.legend(frameon=False)
     if title:
         figure.suptitle(title)
     return figure

@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike
-
-from nnlite.errors import ShapeError
-from nnlite.viz.style import RIGHT, WRONG, new_figure
+from nnlite.errors import ArgumentError, ShapeError
+from nnlite.metrics.inputs import as_labels, as_reals
+from nnlite.viz.style import RIGHT, WRONG, bare, new_figure
 
 
 def plot_predictions(
-    images: ArrayLike,
-    targets: Sequence[int],
-    predictions: Sequence[int],
+    images: Any,
+    targets: Any,
+    predictions: Any,
     classes: Sequence[str],
-    confidences: Sequence[float] | None = None,
+    confidences: Any = None,
     columns: int = 6,
     title: str = "",
 ) -> Any:
-    """A grid of grey images: right answers green with a tick, wrong ones red with a cross.
+    """A grid of grey images: right answers blue with a tick, wrong ones orange with a cross.
 
     Args:
         images: shape (N, H, W).
@@ -35,39 +33,43 @@ def plot_predictions(
         a matplotlib Figure.
 
     Raises:
-        ShapeError: the numbers of images, targets, predictions or confidences differ.
+        ShapeError: no images; other numbers of targets, predictions or confidences.
+        NnliteIndexError, DtypeError: targets or predictions that are no class numbers.
+        ArgumentError: columns not positive.
         MissingExtraError: matplotlib is not installed (extra ``plot``).
     """
-    pixels = np.asarray(images)  # (N, H, W)
-    n = len(pixels)
-    lengths = [len(targets), len(predictions)] + ([] if confidences is None else [len(confidences)])
-    if pixels.ndim != 3 or any(length != n for length in lengths):
+    op = "plot_predictions"
+    pixels = as_reals(op, "images", images)  # (N, H, W)
+    right = as_labels(op, "targets", targets, len(classes))
+    answers = as_labels(op, "predictions", predictions, len(classes))
+    sure = None if confidences is None else as_reals(op, "confidences", confidences)
+    n = len(pixels) if pixels.ndim else 0
+    lengths = [len(right), len(answers)] + ([] if sure is None else [sure.size])
+    if pixels.ndim != 3 or not n or any(length != n for length in lengths):
         raise ShapeError(
-            "plot_predictions",
-            expected="images (N, H, W) and N targets, predictions and confidences",
+            op,
+            expected="images (N, H, W) and N targets, predictions and confidences, N at least 1",
             got=f"images {pixels.shape} and lengths {lengths}",
             hint="cut all of them to the same length",
         )
-    rows = max(1, -(-n // columns))
-    figure = new_figure(1.75 * columns, 2.15 * rows + (0.4 if title else 0), "plot_predictions")
+    if columns < 1:
+        raise ArgumentError(op, "columns", expected="at least 1", got=str(columns), hint="6 fit")
+    rows = -(-n // columns)
+    height = rows * (1.75 + 0.15 * (sure is not None)) + 0.3 * bool(title)
+    figure = new_figure(1.3 * columns, height, op)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid:
+    for axes in grid[n:]:
         axes.set_axis_off()
-    for i in range(n):
-        axes = grid[i]
-        right = int(targets[i]) == int(predictions[i])
-        color, mark = (RIGHT, "✓") if right else (WRONG, "✗")
-        axes.set_axis_on()
+    for i, axes in enumerate(grid[:n]):
+        good = right[i] == answers[i]
+        color, mark = (RIGHT, "✓") if good else (WRONG, "✗")
         axes.imshow(pixels[i], cmap="gray_r")
-        axes.set_xticks([])
-        axes.set_yticks([])
-        for side in axes.spines.values():
-            side.set_color(color)
-            side.set_linewidth(2.5)
-        sure = "" if confidences is None else f" {100 * confidences[i]:.0f} %"
-        label = f"{mark} {classes[int(predictions[i])]}{sure}"
-        axes.set_title(label, color=color, fontsize=9)
-        axes.set_xlabel("" if right else f"is: {classes[int(targets[i])]}", fontsize=9)
+        bare(axes)
+        axes.spines[:].set_color(color)
+        axes.spines[:].set_linewidth(2.5)
+        percent = "" if sure is None else f"\n{100 * sure[i]:.0f} %"
+        axes.set_title(f"{mark} {classes[answers[i]]}{percent}", color=color, fontsize=9)
+        axes.set_xlabel("" if good else f"is: {classes[right[i]]}", fontsize=9)
     if title:
         figure.suptitle(title)
     return figure
