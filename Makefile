@@ -6,7 +6,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: train test test-slow certify lint format clean help
+.PHONY: train test test-slow certify reproduce reproduce-quick benchmark lint format clean help
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -14,9 +14,8 @@ PIP := $(PY) -m pip --disable-pip-version-check install --quiet --prefer-binary
 JOBS ?= 2
 ARGS ?=
 
-# these products are small: a second BLAS thread gains nothing, and on a busy machine it waits
 train: $(VENV)/.for-train  ## train the LeNet on Fashion-MNIST (DATA=folder, EPOCHS=n, ARGS=...)
-	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PY) -m examples.fashion_lenet \
+	@$(PY) -m examples.fashion_lenet \
 		$(if $(DATA),--data "$(DATA)") $(if $(EPOCHS),--epochs $(EPOCHS)) $(ARGS)
 
 # one BLAS thread each, or the JOBS processes fight over the cores
@@ -28,6 +27,15 @@ test-slow: $(VENV)/.for-test  ## run the tests that take minutes
 
 certify: $(VENV)/.for-test  ## check every op on every kind of input, write docs/certificate.md
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PY) -m tests.certify --jobs $(JOBS) $(ARGS)
+
+reproduce: $(VENV)/.for-examples  ## run the five published experiments on the full data (DATA=folder)
+	@$(PY) -m examples --all --out runs $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+reproduce-quick: $(VENV)/.for-examples  ## the same on the samples, in a few minutes
+	@$(PY) -m examples --all --quick --out runs $(ARGS)
+
+benchmark: $(VENV)/.for-test  ## measure against PyTorch (ARGS="--only lenet")
+	@$(PY) -m benchmarks.cpu $(ARGS)
 
 lint: $(VENV)/.for-lint  ## check style, types and layering
 	@$(VENV)/bin/ruff check
@@ -47,6 +55,7 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 $(VENV)/.for-train: EXTRAS := plot,progress
+$(VENV)/.for-examples: EXTRAS := examples
 $(VENV)/.for-test: EXTRAS := plot,progress,test,torch
 $(VENV)/.for-lint: EXTRAS := lint
 $(VENV)/.for-%: setup.cfg pyproject.toml | $(PY)

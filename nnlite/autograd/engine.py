@@ -11,13 +11,13 @@ without need, and no gradient shares memory with another.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Sequence
+from heapq import heappop, heappush
 from typing import Any
 
 from nnlite.autograd.fit import Cast, fit
 from nnlite.autograd.modes import set_grad_enabled
-from nnlite.autograd.op import Node, Pick, freed
+from nnlite.autograd.op import FREED, Node, Pick, freed
 from nnlite.autograd.roots import as_list, no_graph, unused, with_cotangents
 from nnlite.autograd.tensor import Tensor, wrap
 from nnlite.backend import array_module, backend_of, is_array, is_writable, quiet
@@ -71,10 +71,10 @@ def _run(
         else:
             of[target] = cotangent
             if target is tensor.node:
-                heapq.heappush(heap, (-target.seq, target))
+                heappush(heap, (-target.seq, target))
 
     while heap:
-        node = heapq.heappop(heap)[1]
+        node = heappop(heap)[1]
         gy = of[node] if node in watch else of.pop(node)
         if node._hooks or node._retained is not None:
             gy = _observe(node, gy, gradients)
@@ -89,7 +89,7 @@ def _run(
             continue
         if create_graph and not op.double_backward:
             raise _no_double_backward(node)
-        if node.is_freed:
+        if node.saved is FREED:
             raise freed(node)
         gxs = op.backward(node, gy)
         if gxs.__class__ is not tuple:
@@ -97,7 +97,7 @@ def _run(
         parents = node.parents
         if len(gxs) != len(parents):
             raise _wrong_count(node, len(gxs))
-        for parent, gx in zip(parents, gxs, strict=True):
+        for parent, gx in zip(parents, gxs, strict=False):  # the lengths are equal
             if parent is None or gx is None:
                 continue
             if gx.shape != parent.shape or gx.dtype != parent.dtype:
@@ -106,8 +106,8 @@ def _run(
                 gradients.add(parent, gx)
                 continue
             of[parent] = gx
-            if isinstance(parent, Node):
-                heapq.heappush(heap, (-parent.seq, parent))
+            if parent.__class__ is Node:
+                heappush(heap, (-parent.seq, parent))
             elif op.fresh and gx is not gy and _is_only_holder(gx, gxs):
                 owned.add(parent)
         if not retain_graph:
@@ -127,7 +127,7 @@ def _fill_slot(of: dict[Any, Any], heap: list[tuple[int, Node]], pick: Node, gy:
         raise freed(parent)
     if parent not in of:
         of[parent] = [None] * len(parent.outputs)
-        heapq.heappush(heap, (-parent.seq, parent))
+        heappush(heap, (-parent.seq, parent))
     slots, k = of[parent], pick.__dict__["slot"]
     slots[k] = gy if slots[k] is None else slots[k] + gy
 

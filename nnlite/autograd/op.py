@@ -33,6 +33,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from numpy import ndarray
+
 from nnlite.autograd.modes import _state, is_grad_enabled
 from nnlite.autograd.tensor import Tensor, wrap
 from nnlite.backend import Dtype, backend_of, hush, is_array, unhush
@@ -41,7 +43,8 @@ from nnlite.errors import GraphError
 _sequence = itertools.count()
 
 OUTPUT = -1  # key of the first output among the saved values; further outputs are -2, -3, ...
-_FREED: dict[int, Any] = {}
+FREED: dict[int, Any] = {}  # in the place of what was saved, once backward has used it
+_new = object.__new__
 
 
 class Op:
@@ -92,10 +95,9 @@ class Op:
             parents.append(parent)
         node: Any = NO_GRAPH
         if recording:
-            node = Node(cls, parents)
+            node = Node(cls, parents, inputs)
             if params:
                 node.__dict__.update(params)
-            node._inputs = inputs
         token = hush()
         try:
             result = cls.forward(node, *arrays, **params)
@@ -110,11 +112,16 @@ class Op:
                 for out in outs:
                     _share_memory(out, inputs[0])
             return outs
-        out = wrap(result) if is_array(result) else _plain(result, arrays)
+        if result.__class__ is ndarray:
+            out = _new(Tensor)  # as wrap does
+            out.array = result
+        else:
+            out = wrap(result) if is_array(result) else _plain(result, arrays)
+            result = out.array
         if recording:
             node._inputs = None
-            node.shape = out.array.shape
-            node.dtype = out.array.dtype
+            node.shape = result.shape
+            node.dtype = result.dtype
             out.node = node
             out._requires_grad = True
             if node._keep_outputs:
@@ -157,13 +164,13 @@ class Node:
     shape: tuple[int, ...]  # of the output; set once that is known
     dtype: Dtype
 
-    def __init__(self, op: Any, parents: list[Any]) -> None:
+    def __init__(self, op: Any, parents: list[Any], inputs: Any = None) -> None:
         self.op = op  # a subclass of Op, or what stands for a Function
         self.parents = parents
         self.seq = next(_sequence)
         self.saved: dict[int, Any] | None = None
         self._hooks: dict[int, Any] | None = None
-        self._inputs: tuple[Any, ...] | None = None
+        self._inputs: tuple[Any, ...] | None = inputs
         self._keep_outputs = False
         self._retained: weakref.ref[Tensor] | None = None
 
@@ -230,7 +237,7 @@ class Node:
         return out
 
     def _load(self, key: int) -> Any:
-        if self.saved is None or self.saved is _FREED:
+        if self.saved is None or self.saved is FREED:
             raise freed(self)
         array, version, n = self.saved[key]
         if version is not None and version.n != n:
@@ -272,13 +279,13 @@ class Node:
     def release(self) -> None:
         """Drop what was saved; a second backward that needs it is refused."""
         if self.saved is not None or self.__dict__:
-            self.saved = _FREED
+            self.saved = FREED
             self.__dict__.clear()
 
     @property
     def is_freed(self) -> bool:
         """Whether what backward needs was dropped by an earlier backward."""
-        return self.saved is _FREED
+        return self.saved is FREED
 
     def __repr__(self) -> str:
         return f"<{self.name}>"

@@ -59,7 +59,7 @@ def with_cotangents(
                     got=f"shape {tensor.shape} and no gradient",
                     hint="reduce to a loss with .sum() or .mean(), or pass gradient=",
                 )
-            cotangent = wrap(array_module(tensor.array).ones_like(tensor.array))
+            cotangent = wrap(array_module(tensor.array).ones(tensor.shape, tensor.dtype))
         elif is_array(cotangent):
             cotangent = wrap(cotangent)
         elif not isinstance(cotangent, Tensor):

@@ -7,8 +7,8 @@ its own threads would compete with ours for the same cores, and wait by spinning
 A process that forks may go on in the child, which makes workers of its own. As with any threaded
 library, BLAS included, the fork must not happen while another thread is computing.
 
-The pieces of a kernel must not depend on the number of threads, nor on who takes which: then
-neither does any result.
+Results do not depend on which thread takes which piece: what several pieces add up is added in the
+order of the pieces. How many pieces there are may depend on the number of threads.
 """
 
 from __future__ import annotations

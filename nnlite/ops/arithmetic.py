@@ -157,8 +157,6 @@ class Remainder(Op):
 
 
 def _scaled(op: str, x: Any, y: Any, alpha: Number) -> Any:
-    if alpha == 1:
-        return y
     floats = [t for t in (x, y) if isinstance(t, Tensor) and t.dtype.kind == "f"]
     if isinstance(alpha, float) and not floats:
         raise ArgumentError(
@@ -174,7 +172,9 @@ def _scaled(op: str, x: Any, y: Any, alpha: Number) -> Any:
 def add(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
     """input + alpha * other."""
     x, y = operands("add", input, other)
-    out: Tensor = Add.apply(x, _scaled("add", x, y, alpha))
+    if alpha != 1:
+        y = _scaled("add", x, y, alpha)
+    out: Tensor = Add.apply(x, y)
     return out
 
 
@@ -190,7 +190,9 @@ def sub(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
             raise DtypeError(
                 "sub", argument, expected="numbers", got="bool", hint="use ^ or ~ for booleans"
             )
-    out: Tensor = Sub.apply(x, _scaled("sub", x, y, alpha))
+    if alpha != 1:
+        y = _scaled("sub", x, y, alpha)
+    out: Tensor = Sub.apply(x, y)
     return out
 
 

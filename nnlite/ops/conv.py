@@ -13,7 +13,7 @@ from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Array
 from nnlite.ops.arithmetic import add
 from nnlite.ops.conv_args import Convolution, check_conv, check_conv_transpose
-from nnlite.ops.kernels.convolution import convolve, input_grad, weight_grad
+from nnlite.ops.kernels.convolution import convolve, input_grad, laid_out, weight_grad
 from nnlite.ops.kernels.windows import Windows
 from nnlite.ops.shape import reshape
 
@@ -35,6 +35,9 @@ class Conv2d(Op):
             ctx.save_inputs(1)
         if need_w:
             ctx.save_inputs(0)
+        x = laid_out(x, windows, groups)
+        if need_w:
+            ctx.x = x  # for a plain backward, which need not lay it out again
         return convolve(x, w, b, windows, groups)  # (N, O, oh, ow)
 
     @staticmethod
@@ -42,7 +45,10 @@ class Conv2d(Op):
         need_x, need_w, need_b = ctx.needs_input_grad
         params = {"windows": ctx.windows, "groups": ctx.groups}
         gx = Conv2dInputGrad.call(gy, ctx.input(1), **params) if need_x else None
-        gw = Conv2dWeightGrad.call(ctx.input(0), gy, **params) if need_w else None
+        gw = None
+        if need_w:
+            x = ctx.input(0)
+            gw = Conv2dWeightGrad.call(x if isinstance(x, Tensor) else ctx.x, gy, **params)
         return gx, gw, (gy if need_b else None)
 
 

@@ -93,11 +93,12 @@ class Adam(Optimizer):
             largest = buffer(state, "max_exp_avg_sq", x)
             v = xp.maximum(largest, v, out=largest)
 
+        # m / (sqrt(v) / c + eps) as m * c / (sqrt(v) + eps * c): one pass over the array less
+        c = (1 - beta2**t) ** 0.5
         xp.sqrt(v, out=s)
-        s /= (1 - beta2**t) ** 0.5
-        s += o.eps
+        s += o.eps * c
         xp.divide(m, s, out=s)
-        s *= o.lr / (1 - beta1**t)
+        s *= o.lr * c / (1 - beta1**t)
         x -= s
 
 

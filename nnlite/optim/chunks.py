@@ -22,10 +22,13 @@ import numpy as np
 from nnlite.autograd import Tensor
 from nnlite.autograd.tensor import wrap
 from nnlite.backend import NUMPY, Array, backend_of
-from nnlite.backend.threads import run
+from nnlite.backend.threads import get_num_threads, run
 
-CHUNK = 2**15
-"""Elements of a piece: parameter, gradient, two averages and a temporary fit the second cache."""
+CHUNK = 2**16
+"""Elements of a piece for one thread: what a rule passes over several times stays in the cache."""
+
+LARGE = 2**18
+"""The same for several threads, which wait for Python's lock between short calls."""
 
 SMALL = 2**12
 """Parameters up to this size are packed."""
@@ -48,19 +51,24 @@ class Plan:
         self, params: list[Tensor], state: State, scalars: set[str], options: dict[str, Any]
     ) -> None:
         self._params = params
-        self._scalars = scalars
         self._options = _without_lr(options)
         self._pieces: list[_Piece | _Pack] = []
-        small: list[int] = []
-        for i, p in enumerate(params):
+        small: list[Tensor] = []
+        chunk = LARGE if get_num_threads() > 1 else CHUNK
+        for p in params:
             if p.array.size > SMALL:
-                self._pieces += _cut(i, p.array, _buffers(state[p], scalars))
+                self._pieces += _cut(p, state[p], scalars, chunk)
             else:
-                small.append(i)
-        self._pieces += _packs(small, params, state, scalars)
-        self._arrays = [p.array for p in params]
-        self._held = [_buffers(state[p], scalars) for p in params]
-        self._size = sum(x.size for x in self._arrays)
+                small.append(p)
+        self._pieces += _packs(small, state, scalars)
+        self._held = [(p.array, state[p], dict(state[p])) for p in params]
+        for _, _, held in self._held:
+            for name in scalars & set(held):
+                del held[name]
+        self._numbers = [
+            len(state[p]) - len(held) for p, (_, _, held) in zip(params, self._held, strict=True)
+        ]
+        self._size = sum(p.array.size for p in params)
 
     @staticmethod
     def is_possible(params: list[Tensor]) -> bool:
@@ -77,128 +85,135 @@ class Plan:
 
     def fits(self, params: list[Tensor], state: State, options: dict[str, Any]) -> bool:
         """Whether everything lies where it lay when the plan was made."""
-        return (
-            len(params) == len(self._params)
-            and all(p is q for p, q in zip(params, self._params, strict=True))
-            and all(p.array is x for p, x in zip(params, self._arrays, strict=True))
-            and all(
-                all(entries.get(name) is held for name, held in buffers.items())
-                and all(name in buffers or name in self._scalars for name in entries)
-                for entries, buffers in zip(map(state.__getitem__, params), self._held, strict=True)
-            )
-            and _without_lr(options) == self._options
-        )
+        if len(params) != len(self._params) or _without_lr(options) != self._options:
+            return False
+        known = zip(params, self._params, self._held, self._numbers, strict=True)
+        for p, q, (x, entries, held), numbers in known:
+            if p is not q or p.array is not x or state[p] is not entries:
+                return False
+            if len(entries) != len(held) + numbers:
+                return False
+            for name, entry in held.items():
+                if entries.get(name) is not entry:
+                    return False
+        return True
 
-    def step(self, update: Update, state: State, options: SimpleNamespace) -> None:
+    def step(self, update: Update, options: SimpleNamespace) -> None:
         """One step of all parameters, by the rule ``update``."""
-        gradients = [
-            np.ascontiguousarray(p.grad.array).reshape(-1)  # type: ignore[union-attr]
-            for p in self._params
-        ]
-        before = [_numbers(state[p], self._scalars) for p in self._params]
-        after: dict[int, dict[str, Any]] = {}
-        calls = [
-            partial(piece.step, update, gradients, before, after, options) for piece in self._pieces
-        ]
-        if self._size > 2 * CHUNK:
-            run(calls)
+        pieces = self._pieces
+        if self._size > LARGE:
+            run([partial(piece.step, update, options) for piece in pieces])
         else:
-            for call in calls:
-                call()
-        for i, p in enumerate(self._params):
-            state[p].update(_numbers(after[i], self._scalars))
+            for piece in pieces:
+                piece.step(update, options)
+        # not before all pieces have read their parameter's old ones
+        for piece in pieces:
+            piece.store_numbers()
 
 
-class _Piece:
+class _Part:
+    """What pieces and packs have in common: a vector, its buffers, and its numbers.
+
+    Args:
+        x: the vector that the rule updates.
+        buffers: its state entries, of x's shape.
+        owners: the state of the parameters that it belongs to, alike in their numbers.
+        scalars: the names of these.
+    """
+
+    def __init__(
+        self, x: Array, buffers: dict[str, Array], owners: list[dict[str, Any]], scalars: set[str]
+    ) -> None:
+        self.x = x
+        self.buffers = {name: wrap(b) for name, b in buffers.items()}
+        self.owners = owners
+        self.names = [name for name in owners[0] if name in scalars]
+        self.state: dict[str, Any] = {}
+
+    def update(self, rule: Update, g: Array, options: SimpleNamespace) -> None:
+        """Have the rule update x by its gradient g."""
+        entries = self.owners[0]
+        self.state = {**self.buffers, **{name: entries[name] for name in self.names}}
+        rule(self.x, g, self.state, options)
+
+    def store_numbers(self) -> None:
+        """Hand the numbers that the rule advanced to the parameters."""
+        for entries in self.owners:
+            for name in self.names:
+                entries[name] = self.state[name]
+
+
+class _Piece(_Part):
     """A part of one large parameter."""
 
-    def __init__(self, i: int, x: Array, buffers: dict[str, Tensor], cut: slice) -> None:
-        self.i, self.cut = i, cut
-        self.x = x.reshape(-1)[cut]
-        self.buffers = {name: wrap(b.array.reshape(-1)[cut]) for name, b in buffers.items()}
+    def __init__(self, p: Tensor, entries: dict[str, Any], scalars: set[str], cut: slice) -> None:
+        buffers = {
+            name: entry.array.reshape(-1)[cut]
+            for name, entry in entries.items()
+            if name not in scalars
+        }
+        super().__init__(p.array.reshape(-1)[cut], buffers, [entries], scalars)
+        self.p, self.cut = p, cut
 
-    def step(
-        self,
-        update: Update,
-        gradients: list[Array],
-        before: list[dict[str, Any]],
-        after: dict[int, dict[str, Any]],
-        options: SimpleNamespace,
-    ) -> None:
+    def step(self, rule: Update, options: SimpleNamespace) -> None:
         """Update this part."""
-        state = {**self.buffers, **before[self.i]}
-        update(self.x, gradients[self.i][self.cut], state, options)
-        after[self.i] = state
+        self.update(rule, _gradient(self.p)[self.cut], options)
 
 
-class _Pack:
+class _Pack(_Part):
     """Several small parameters, one after the other in one vector."""
 
-    def __init__(self, members: list[int], params: list[Tensor], state: State) -> None:
+    def __init__(self, members: list[Tensor], state: State, scalars: set[str]) -> None:
         self.members = members
-        self.arrays = [params[i].array for i in members]
-        sizes = [x.size for x in self.arrays]
+        sizes = [p.array.size for p in members]
         ends = np.cumsum(sizes).tolist()
         self.cuts = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
-        self.x = np.empty(ends[-1], dtype=self.arrays[0].dtype)
-        self.g = np.empty_like(self.x)
-        self.buffers: dict[str, Tensor] = {}
-        for name in [n for n, e in state[params[members[0]]].items() if isinstance(e, Tensor)]:
-            whole = np.concatenate([state[params[i]][name].array.reshape(-1) for i in members])
-            self.buffers[name] = wrap(whole)
-            for i, x, cut in zip(members, self.arrays, self.cuts, strict=True):
-                state[params[i]][name] = wrap(whole[cut].reshape(x.shape))
+        x = np.empty(ends[-1], dtype=members[0].dtype)
+        self.g = np.empty_like(x)
+        owners = [state[p] for p in members]
+        buffers: dict[str, Array] = {}
+        for name in [name for name in owners[0] if name not in scalars]:
+            whole = np.concatenate([entries[name].array.reshape(-1) for entries in owners])
+            buffers[name] = whole
+            for p, entries, cut in zip(members, owners, self.cuts, strict=True):
+                entries[name] = wrap(whole[cut].reshape(p.shape))
+        super().__init__(x, buffers, owners, scalars)
 
-    def step(
-        self,
-        update: Update,
-        gradients: list[Array],
-        before: list[dict[str, Any]],
-        after: dict[int, dict[str, Any]],
-        options: SimpleNamespace,
-    ) -> None:
+    def step(self, rule: Update, options: SimpleNamespace) -> None:
         """Update them all."""
-        np.concatenate([x.reshape(-1) for x in self.arrays], out=self.x)
-        np.concatenate([gradients[i] for i in self.members], out=self.g)
-        state = {**self.buffers, **before[self.members[0]]}
-        update(self.x, self.g, state, options)
-        for i, x, cut in zip(self.members, self.arrays, self.cuts, strict=True):
-            x[...] = self.x[cut].reshape(x.shape)
-            after[i] = state
+        np.concatenate([p.array.reshape(-1) for p in self.members], out=self.x)
+        np.concatenate([_gradient(p) for p in self.members], out=self.g)
+        self.update(rule, self.g, options)
+        for p, cut in zip(self.members, self.cuts, strict=True):
+            p.array[...] = self.x[cut].reshape(p.shape)
 
 
-def _cut(i: int, x: Array, buffers: dict[str, Tensor]) -> Iterator[_Piece]:
-    count = -(-x.size // CHUNK)
+def _gradient(p: Tensor) -> Array:
+    return p.grad.array.reshape(-1)  # type: ignore[union-attr]
+
+
+def _cut(p: Tensor, entries: dict[str, Any], scalars: set[str], chunk: int) -> Iterator[_Piece]:
+    size = p.array.size
+    count = -(-size // chunk)
     for k in range(count):
-        yield _Piece(i, x, buffers, slice(x.size * k // count, x.size * (k + 1) // count))
+        yield _Piece(p, entries, scalars, slice(size * k // count, size * (k + 1) // count))
 
 
-def _packs(
-    small: list[int], params: list[Tensor], state: State, scalars: set[str]
-) -> Iterator[_Pack]:
+def _packs(small: list[Tensor], state: State, scalars: set[str]) -> Iterator[_Pack]:
     """Packs of parameters of one dtype whose state has the same entries and numbers."""
-    alike: dict[Any, list[int]] = {}
-    for i in small:
-        entries = state[params[i]]
-        numbers = tuple(sorted(_numbers(entries, scalars).items()))
-        alike.setdefault((params[i].dtype, tuple(sorted(entries)), numbers), []).append(i)
+    alike: dict[Any, list[Tensor]] = {}
+    for p in small:
+        entries = state[p]
+        numbers = tuple((name, entries[name]) for name in sorted(scalars & set(entries)))
+        alike.setdefault((p.dtype, tuple(sorted(entries)), numbers), []).append(p)
     for members in alike.values():
         while members:
-            size = SMALL
-            count = 0
-            while count < len(members) and size <= CHUNK:
-                size += params[members[count]].array.size
+            size = count = 0
+            while count < len(members) and size + members[count].array.size <= CHUNK:
+                size += members[count].array.size
                 count += 1
-            yield _Pack(members[:count], params, state)
+            yield _Pack(members[:count], state, scalars)
             members = members[count:]
-
-
-def _buffers(entries: dict[str, Any], scalars: set[str]) -> dict[str, Tensor]:
-    return {name: entry for name, entry in entries.items() if name not in scalars}
-
-
-def _numbers(entries: dict[str, Any], scalars: set[str]) -> dict[str, Any]:
-    return {name: entry for name, entry in entries.items() if name in scalars}
 
 
 def _without_lr(options: dict[str, Any]) -> dict[str, Any]:

@@ -147,7 +147,7 @@ class Optimizer:
         o = SimpleNamespace(**options)
         plan = self._plans.get(k)
         if plan is not None and not is_plain() and plan.fits(params, self.state, options):
-            plan.step(self._update, self.state, o)
+            plan.step(self._update, o)
             return
         for p in params:
             self._update(p.array, p.grad.array, self.state[p], o)  # type: ignore[union-attr]

@@ -10,6 +10,13 @@ LEAST_BATCH = 8
 """Below so many images the rows' runs are too short to gain anything."""
 
 
+def laid_out(x: Array, windows: Windows, groups: int) -> Array:
+    """x as the kernels below like it in memory: itself, or a copy that is worth keeping."""
+    if not _by_rows(x, windows, groups):
+        return x
+    return rows.as_rows(x).transpose(3, 1, 0, 2)
+
+
 def convolve(x: Array, w: Array, b: Array | None, windows: Windows, groups: int) -> Array:
     """conv(x, w) + b: (N, C, H, W), (O, C/groups, kh, kw), (O, 1, 1) -> (N, O, oh, ow)."""
     if _by_rows(x, windows, groups):

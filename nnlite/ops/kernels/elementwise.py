@@ -1,4 +1,4 @@
-"""Functions of each element for itself, in chunks that stay in the cache, on all threads.
+"""Functions of each element for itself, in pieces on all threads.
 
 Each works through the memory in its own order, so that no layout is slow. The plain twin of each
 is its first branch: the definition.
@@ -16,16 +16,14 @@ from nnlite.backend import NUMPY, Array, array_module, backend_of, is_plain
 from nnlite.backend.threads import run
 from nnlite.ops.kernels.layout import as_vector
 
-CHUNK = 2**15
-"""Elements worked on at a time: with a temporary they fit the second cache."""
-
 PIECE = 2**18
-"""Elements of one piece of work for a thread: a hundred microseconds or so."""
+"""Elements of one piece of work. Smaller ones fit a nearer cache, but two threads that both call
+NumPy every few microseconds wait for Python's lock more than they compute."""
 
 Kernel = Callable[..., None]
-"""kernel(out, *inputs) fills out, (n,), from inputs of the same length."""
+"""kernel(out, *inputs) fills out from inputs of the same shape, all without gaps."""
 
-_ZEROS = {np.dtype(t): np.zeros(CHUNK, dtype=t) for t in ("float32", "float64")}
+_ZEROS = {np.dtype(t): np.zeros(PIECE, dtype=t) for t in ("float32", "float64")}
 
 
 def relu(x: Array) -> Array:
@@ -33,35 +31,35 @@ def relu(x: Array) -> Array:
     if x.dtype not in _ZEROS or not _is_fast(x):
         return array_module(x).maximum(x, 0)
     # against an array of zeros: NumPy's maximum is several times slower against a number
-    return _by_chunks(_relu, x)
+    return _by_pieces(_relu, x)
 
 
 def relu_grad(gy: Array, y: Array) -> Array:
     """gy where y is above 0 or NaN, else 0."""
     if y.dtype not in _ZEROS or not _is_fast(gy, y):
         return keep(gy, ~(y <= 0))
-    return _by_chunks(_relu_grad, gy, y)
+    return _by_pieces(_relu_grad, gy, y)
 
 
 def keep(x: Array, mask: Array) -> Array:
     """x where mask holds, else 0: selected, so that an infinity or NaN leaves no trace."""
     if x.dtype not in _ZEROS or mask.shape != x.shape or not _is_fast(x):
         return array_module(x).where(mask, x, x.dtype.type(0))
-    return _by_chunks(_keep, x, mask)
+    return _by_pieces(_keep, x, mask)
 
 
 def tanh(x: Array) -> Array:
     """The hyperbolic tangent."""
     if not _is_fast(x):
         return array_module(x).tanh(x)
-    return _by_chunks(_tanh, x)
+    return _by_pieces(_tanh, x)
 
 
 def tanh_grad(gy: Array, y: Array) -> Array:
     """gy * (1 - y^2)."""
     if not _is_fast(gy, y):
         return gy * (1 - y * y)
-    return _by_chunks(_tanh_grad, gy, y)
+    return _by_pieces(_tanh_grad, gy, y)
 
 
 def sigmoid(x: Array) -> Array:
@@ -70,21 +68,24 @@ def sigmoid(x: Array) -> Array:
         xp = array_module(x)
         e = xp.exp(-xp.abs(x))
         return xp.where(x < 0, e, 1) / (1 + e)
-    return _by_chunks(_sigmoid, x)
+    return _by_pieces(_sigmoid, x)
 
 
 def sigmoid_grad(gy: Array, y: Array) -> Array:
     """gy * y * (1 - y)."""
     if not _is_fast(gy, y):
         return gy * (y * (1 - y))
-    return _by_chunks(_sigmoid_grad, gy, y)
+    return _by_pieces(_sigmoid_grad, gy, y)
 
 
 # -- of one chunk ----------------------------------------------------------------------------
 
 
 def _relu(out: Array, x: Array) -> None:
-    np.maximum(x, _ZEROS[x.dtype][: x.size], out=out)
+    if x.ndim == 1:
+        np.maximum(x, _ZEROS[x.dtype][: x.size], out=out)
+    else:
+        _relu(out.reshape(-1), x.reshape(-1))
 
 
 def _relu_grad(out: Array, gy: Array, y: Array) -> None:
@@ -138,11 +139,14 @@ def _is_fast(x: Array, *others: Array) -> bool:
     )
 
 
-def _by_chunks(kernel: Kernel, *inputs: Array) -> Array:
+def _by_pieces(kernel: Kernel, *inputs: Array) -> Array:
     """kernel over all elements of inputs of one shape; the result is like the first of them."""
     out = np.empty_like(inputs[0])
+    if out.size <= PIECE and all(x.flags.c_contiguous for x in inputs):
+        kernel(out, *inputs)
+        return out
     vectors = [as_vector(out), *(as_vector(in_order_of(out, x)) for x in inputs)]
-    if out.size <= CHUNK:
+    if out.size <= PIECE:
         kernel(*vectors)
     else:
         run(_pieces(kernel, vectors, out.size))
@@ -161,10 +165,4 @@ def in_order_of(out: Array, x: Array) -> Array:
 
 def _pieces(kernel: Kernel, vectors: list[Any], size: int) -> Iterator[Callable[[], None]]:
     for start in range(0, size, PIECE):
-        yield partial(_piece, kernel, vectors, start, min(start + PIECE, size))
-
-
-def _piece(kernel: Kernel, vectors: list[Any], start: int, stop: int) -> None:
-    for low in range(start, stop, CHUNK):
-        high = min(low + CHUNK, stop)
-        kernel(*[v[low:high] for v in vectors])
+        yield partial(kernel, *[v[start : start + PIECE] for v in vectors])

@@ -25,19 +25,16 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from nnlite.backend import Array
-from nnlite.backend.threads import run
+from nnlite.backend.threads import get_num_threads, run
 from nnlite.ops.kernels.windows import Windows
 
 BLOCK = 2**21
 """Elements of the shifted rows made at a time, for the memory's sake."""
 
-PIECES = 4
-"""At least so many pieces of work, however small, so that two or four threads share them evenly."""
-
 
 def convolve(x: Array, w: Array, b: Array | None, windows: Windows) -> Array:
     """y = conv(x, w) + b: (N, C, H, W), (O, C, kh, kw) -> (N, O, oh, ow); b of any shape of O."""
-    rows = as_rows(x)
+    rows = _padded(as_rows(x), windows)
     N, O = rows.shape[3], w.shape[0]  # noqa: E741
     oh, ow = windows.out
     kh, K = windows.kernel[0], w.shape[1] * windows.kernel[1]
@@ -66,7 +63,7 @@ def convolve(x: Array, w: Array, b: Array | None, windows: Windows) -> Array:
 
 def weight_grad(x: Array, gy: Array, windows: Windows) -> Array:
     """gw: (N, C, H, W), (N, O, oh, ow) -> (O, C, kh, kw)."""
-    rows, grows = as_rows(x), as_rows(gy)
+    rows, grows = _padded(as_rows(x), windows), as_rows(gy)
     (oh, O, ow, N), C = grows.shape, rows.shape[1]  # noqa: E741
     kh, kw = windows.kernel
     K = C * kw
@@ -158,21 +155,27 @@ def _add_blocks(gw: Array, product: Array, R: int, K: int) -> None:
         gw += product[r * O : (r + 1) * O, r * K : r * K + size]
 
 
+def _padded(rows: Array, windows: Windows) -> Array:
+    """The rows (H, C, W, N) with the zeros around them that the windows reach."""
+    H, C, W, N = rows.shape
+    (kh, kw), (oh, ow), (top, left) = windows.kernel, windows.out, windows.padding
+    if (top, left) == (0, 0) and (oh + kh - 1, ow + kw - 1) == (H, W):
+        return rows
+    out = np.zeros((oh + kh - 1, C, ow + kw - 1, N), dtype=rows.dtype)
+    inside = out[top : top + H, :, left : left + W]
+    inside[...] = rows[: len(inside), :, : inside.shape[2]]
+    return out
+
+
 def _shifted(rows: Array, start: int, stop: int, windows: Windows) -> Array:
     """Padded rows start ... stop - 1, shifted by each of kw columns: (stop - start, K, ow * N)."""
-    H, C, W, N = rows.shape
+    _, C, _, N = rows.shape
     kw, ow = windows.kernel[1], windows.out[1]
-    top, left = windows.padding
-    cols = np.empty((stop - start, C, kw, ow, N), dtype=rows.dtype)
-    low, high = max(start - top, 0), min(stop - top, H)
-    inside = cols[low + top - start : high + top - start]
-    cols[: low + top - start] = 0
-    cols[high + top - start :] = 0
-    if left or ow + kw - 1 > W:
-        inside[:] = 0
-    for j, out, pixels in _columns(windows):
-        inside[:, :, j, out] = rows[low:high, :, pixels]
-    return cols.reshape(stop - start, C * kw, ow * N)
+    row, channel, column, item = rows.strides
+    shape = (stop - start, C, kw, ow * N)
+    # in one call of NumPy's: between short ones, threads wait for Python's lock
+    view = as_strided(rows[start:stop], shape, (row, channel, column, item), writeable=False)
+    return np.ascontiguousarray(view).reshape(stop - start, C * kw, ow * N)
 
 
 def _columns(windows: Windows) -> Iterator[tuple[int, slice, slice]]:
@@ -195,9 +198,9 @@ def _windows(rows: Array, count: int, R: int, kh: int) -> Array:
 def _pieces(
     piece: Callable[[int, int], None], rows: int, per_row: int, R: int
 ) -> Iterator[Callable[[], Any]]:
-    """The rows cut into pieces of about equal size, multiples of R but for the last."""
+    """The rows cut into one piece for each thread, or more to save memory; multiples of R."""
     groups = -(-rows // R)
-    count = min(groups, max(PIECES, -(-rows * per_row // BLOCK)))
+    count = min(groups, max(get_num_threads(), -(-rows * per_row // BLOCK)))
     for k in range(count):
         start, stop = groups * k // count * R, groups * (k + 1) // count * R
         yield partial(piece, start, min(stop, rows))

@@ -18,8 +18,8 @@ from nnlite.ops.kernels.elementwise import keep
 from nnlite.ops.kernels.layout import empty_images
 from nnlite.ops.kernels.windows import Windows
 
-PIECE = 2**17
-"""Pixels of one piece of work for a thread."""
+PIECE = 2**20
+"""Pixels of one piece of work for a thread: large, since a piece makes many short NumPy calls."""
 
 
 @lru_cache(maxsize=512)
