@@ -1,0 +1,1 @@
+"""What examples/denoising_autoencoder.py measures and reports; the training is there."""
