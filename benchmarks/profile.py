@@ -9,9 +9,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from nnlite.autograd.op import Op
-
 from benchmarks import works
+from nnlite.autograd.op import Op
 
 REST = ("all else: Python", "")
 

@@ -32,7 +32,19 @@ class Library:
         self.F = importlib.import_module(f"{name}.nn.functional")
         self.optim = importlib.import_module(f"{name}.optim")
         self.data = importlib.import_module(f"{name}.utils.data")
-        self.lib.manual_seed(0)
+        self.manual_seed(0)
+
+    def manual_seed(self, seed: int) -> None:
+        """Start the random numbers over."""
+        self.lib.manual_seed(seed)
+
+    def set_num_threads(self, n: int) -> None:
+        """How many threads its kernels use."""
+        self.lib.set_num_threads(n)
+
+    def get_num_threads(self) -> int:
+        """How many threads its kernels use."""
+        return int(self.lib.get_num_threads())
 
     def tensor(self, array: np.ndarray) -> Any:
         """A tensor of the array, in the variant's memory format."""
@@ -132,23 +144,44 @@ def labels(n: int) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 10, n)
 
 
+def batch_of(L: Library, name: str, dtype: str = "float32", batch: int | None = None) -> Any:
+    """Inputs and targets of one batch: (x, y); the autoencoder's targets are its inputs."""
+    _, shape, usual = NETWORKS[name]
+    n = batch or usual
+    x = L.tensor(images(n, shape, dtype))
+    return (x, x) if name == "autoencoder" else (x, L.tensor(labels(n)))
+
+
 def training(L: Library, name: str, dtype: str = "float32", batch: int | None = None) -> Call:
     """One training step: zero_grad, forward, loss, backward, step; data already in memory."""
-    layers, shape, usual = NETWORKS[name]
-    n = batch or usual
-    model = L.model(layers, dtype)
+    return training_on(L, name, *batch_of(L, name, dtype, batch), dtype)
+
+
+def training_on(L: Library, name: str, x: Any, y: Any, dtype: str = "float32") -> Call:
+    """A training step of a fresh network on this batch."""
+    loss = L.F.mse_loss if name == "autoencoder" else L.F.cross_entropy
+    return _step(L, L.model(NETWORKS[name][0], dtype), loss, x, y)
+
+
+def _step(L: Library, model: Any, loss: Callable[[Any, Any], Any], x: Any, y: Any) -> Call:
     optimizer = L.adam(model)
-    F, x, y = L.F, L.tensor(images(n, shape, dtype)), L.tensor(labels(n))
-    reconstructs = name == "autoencoder"
 
     def step() -> None:
         optimizer.zero_grad()
-        out = model(x)
-        loss = F.mse_loss(out, x) if reconstructs else F.cross_entropy(out, y)
-        loss.backward()
+        loss(model(x), y).backward()
         optimizer.step()
 
     return step
+
+
+def deep(L: Library, depth: int, width: int = 64, batch: int = 64) -> Call:
+    """A training step of so many layers Linear(width, width) + ReLU, mean squared error to 0."""
+
+    def layers(nn: Any) -> list[Any]:
+        return [layer for _ in range(depth) for layer in (nn.Linear(width, width), nn.ReLU())]
+
+    x = L.tensor(images(batch, (width,)))
+    return _step(L, L.model(layers), L.F.mse_loss, x, L.lib.zeros_like(x))
 
 
 def inference(L: Library, name: str, batch: int) -> Call:
@@ -193,3 +226,85 @@ def chain(L: Library, length: int = 1000, size: int = 10) -> Call:
         y.sum().backward()
 
     return run
+
+
+OPS: dict[str, Callable[[Library, Any, Any], Any]] = {
+    "add": lambda L, x, w: x + w,
+    "mul": lambda L, x, w: x * w,
+    "div": lambda L, x, w: x / w,
+    "pow": lambda L, x, w: x**2,
+    "exp": lambda L, x, w: x.exp(),
+    "log": lambda L, x, w: x.log(),
+    "relu": lambda L, x, w: L.F.relu(x),
+    "sigmoid": lambda L, x, w: x.sigmoid(),
+    "softmax": lambda L, x, w: L.F.softmax(x, dim=0),
+    "sum": lambda L, x, w: x.sum(),
+    "max": lambda L, x, w: x.max(),
+    "matmul": lambda L, x, w: x @ w,
+    "reshape": lambda L, x, w: x.reshape(2, 5),
+    "slice": lambda L, x, w: x[2:7],
+}
+"""Ops on x of shape (10,), which requires a gradient, and w likewise, which does not."""
+
+
+def op(L: Library, name: str, backward: bool) -> Call:
+    """One op on 10 numbers: forward, recorded for backward; or both ways."""
+    x = L.tensor(np.linspace(0.5, 1.5, 10, dtype="float32")).requires_grad_()
+    w = L.tensor(np.linspace(1.5, 0.5, 10, dtype="float32"))
+    function = OPS[name]
+    gy = L.lib.ones_like(function(L, x, w).detach())
+
+    def forward() -> None:
+        function(L, x, w)
+
+    def both() -> None:
+        x.grad = None
+        function(L, x, w).backward(gy)
+
+    return both if backward else forward
+
+
+def optimizer_step(L: Library, name: str = "lenet") -> Call:
+    """The optimizer alone: Adam over a network's parameters, gradients already there."""
+    model = L.model(NETWORKS[name][0])
+    optimizer = L.adam(model)
+    x, y = batch_of(L, name, batch=1)
+    L.F.cross_entropy(model(x), y).backward()
+    step: Call = optimizer.step
+    return step
+
+
+def late(L: Library, n: int = 1000, batch: int = 10) -> Call:
+    """An epoch of training on a task without noise; its gradients vanish after a few.
+
+    Adam's moments then shrink step by step until they are denormal numbers, and m stays one: 0.9
+    times the smallest is rounded to itself. Some processors compute with such numbers at a
+    hundredth of their speed.
+
+    Returns:
+        the epoch: a function that returns the last batch's loss, and the share of denormal numbers
+        among Adam's moments.
+    """
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 4, n)
+    numbers = rng.random((n, 64), dtype="float32")
+    numbers[np.arange(n), classes] += 10
+    x, y = L.tensor(numbers), L.tensor(classes)
+    model = L.model(lambda nn: [nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 4)])
+    optimizer, F = L.optim.Adam(model.parameters(), lr=0.03), L.F
+
+    def epoch() -> tuple[float, float]:
+        for i in range(0, n, batch):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x[i : i + batch]), y[i : i + batch])
+            loss.backward()
+            optimizer.step()
+        moments = [s[key].numpy() for s in optimizer.state.values() for key in MOMENTS]
+        sizes = np.abs(np.concatenate([moment.ravel() for moment in moments]))
+        denormal = (sizes > 0) & (sizes < np.finfo("float32").tiny)
+        return float(loss.item()), float(denormal.mean())
+
+    return epoch
+
+
+MOMENTS = ("exp_avg", "exp_avg_sq")

@@ -90,11 +90,12 @@ class Module(Hooked, Stateful, Tree):
             object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
-        # only called where the usual look-up found nothing
-        store = self._store_of(name)
-        if store is None:
-            self._refuse(name)
-        return store[name]
+        # only called where the usual look-up found nothing; _store_of, without the call
+        own = self.__dict__
+        for kind in ("_parameters", "_buffers", "_modules"):
+            if kind in own and name in own[kind]:
+                return own[kind][name]
+        self._refuse(name)
 
     def __delattr__(self, name: str) -> None:
         store = self._store_of(name)

@@ -108,7 +108,8 @@ class Linear(Op):
             ctx.save_inputs(1)
         if need_w:
             ctx.save_inputs(0)
-        ctx.columns = is_batch_innermost(x)  # as convolution leaves it; gx is laid out alike
+        if need_x:
+            ctx.columns = is_batch_innermost(x)  # as convolution leaves it; gx is laid out alike
         y = product(_flat(x), w.T)  # (rows, out)
         y += b
         return y if x.ndim == 2 else y.reshape(x.shape[:-1] + w.shape[:1])
@@ -286,6 +287,36 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         ShapeError: sizes that do not fit together; names both shapes.
         DtypeError: integers, or two dtypes.
     """
+    if not _is_plain_linear(input, weight, bias):
+        _check_linear(input, weight, bias)
+    out: Tensor
+    if bias is None:
+        out = Matmul.apply(input, weight, ta=False, tb=True)
+    else:
+        out = Linear.apply(input, weight, bias)
+    return out
+
+
+# -- arguments -------------------------------------------------------------------------------
+
+
+def _is_plain_linear(x: Any, w: Any, b: Any) -> bool:
+    """Whether all is as it nearly always is: a quick look that spares small networks the checks."""
+    if not (isinstance(x, Tensor) and isinstance(w, Tensor) and isinstance(b, Tensor)):
+        return False
+    xa, wa, ba = x.array, w.array, b.array
+    return (
+        xa.dtype is wa.dtype is ba.dtype
+        and xa.dtype.kind == "f"
+        and xa.__class__ is wa.__class__ is ba.__class__
+        and wa.ndim == 2
+        and xa.ndim > 0
+        and xa.shape[-1] == wa.shape[1]
+        and ba.shape == wa.shape[:1]
+    )
+
+
+def _check_linear(input: Any, weight: Any, bias: Any) -> None:
     x, w = need_float("linear", input), need_float("linear", weight, "weight")
     b = None if bias is None else need_float("linear", bias, "bias")
     if w.ndim != 2 or x.ndim == 0 or x.array.shape[-1] != w.array.shape[1]:
@@ -299,12 +330,6 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             hint="weight has the shape (out_features, in_features)",
         )
     _check_dtypes("linear", *((x, w) if b is None else (x, w, b)))
-    out: Tensor
-    out = Matmul.apply(x, w, ta=False, tb=True) if b is None else Linear.apply(x, w, b)
-    return out
-
-
-# -- arguments -------------------------------------------------------------------------------
 
 
 def _linear_shape(x: Tensor, w: Tensor) -> ShapeError:

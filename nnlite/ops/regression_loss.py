@@ -12,6 +12,7 @@ from nnlite.errors import ArgumentError, ShapeError
 from nnlite.ops.arithmetic import add, div, mul, sub
 from nnlite.ops.common import check_flag, need_float, raw, wrap_result
 from nnlite.ops.comparison import gt
+from nnlite.ops.kernels import elementwise
 from nnlite.ops.pointwise import abs, exp, log
 from nnlite.ops.reduction import (
     check_not_negative,
@@ -52,6 +53,26 @@ class SquaredError(Op):
         return (ga if need_a else None), (-ga if need_b else None)
 
 
+class TotalSquaredError(Op):
+    """scale * sum((a - b)^2), one number.  d/da = 2 gy scale (a - b),  d/db = the negative."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Array, b: Array, *, scale: float) -> Array:
+        ctx.save_inputs(0, 1)
+        return elementwise.total_square(a, b) * a.dtype.type(scale)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Any) -> Any:
+        a, b = ctx.input(0), ctx.input(1)
+        need_a, need_b = ctx.needs_input_grad
+        gy = gy * (2 * ctx.scale)
+        if isinstance(a, Tensor) or isinstance(b, Tensor):
+            ga = gy * (a - b)
+        else:
+            ga = elementwise.scaled_difference(a, b, gy)
+        return (ga if need_a else None), (-ga if need_b else None)
+
+
 class Huber(Op):
     """d^2 / 2 where |d| <= delta, else delta * (|d| - delta / 2), with d = a - b.
 
@@ -87,7 +108,11 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """
     check_reduction("mse_loss", reduction)
     x, t = float_pair("mse_loss", input, target)
-    return reduced(SquaredError.apply(x, t), reduction)
+    if reduction == "none" or not x.array.size:
+        return reduced(SquaredError.apply(x, t), reduction)
+    scale = 1 / x.array.size if reduction == "mean" else 1.0
+    loss: Tensor = TotalSquaredError.apply(x, t, scale=scale)
+    return loss
 
 
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:

@@ -33,6 +33,10 @@ LARGE = 2**18
 SMALL = 2**12
 """Parameters up to this size are packed."""
 
+FLUSH = 256
+"""Each so many steps, what has decayed to denormal numbers (below 1e-38 in float32) is set to 0:
+it moves nothing, never gets to 0 by itself, and many processors compute with it slowly."""
+
 Update: TypeAlias = Callable[[Array, Array, dict[str, Any], SimpleNamespace], None]
 State: TypeAlias = Mapping[Tensor, dict[str, Any]]
 
@@ -52,19 +56,18 @@ class Plan:
     ) -> None:
         self._params = params
         self._options = _without_lr(options)
-        self._pieces: list[_Piece | _Pack] = []
+        self._pieces: list[_Piece | _Pack | _Whole] = []
         small: list[Tensor] = []
         chunk = LARGE if get_num_threads() > 1 else CHUNK
         for p in params:
-            if p.array.size > SMALL:
+            if not _is_usual(p, state[p], scalars):
+                self._pieces.append(_Whole(p, state[p]))
+            elif p.array.size > SMALL:
                 self._pieces += _cut(p, state[p], scalars, chunk)
             else:
                 small.append(p)
         self._pieces += _packs(small, state, scalars)
-        self._held = [(p.array, state[p], dict(state[p])) for p in params]
-        for _, _, held in self._held:
-            for name in scalars & set(held):
-                del held[name]
+        self._held = [(p.array, state[p], _held(state[p], scalars)) for p in params]
         self._numbers = [
             len(state[p]) - len(held) for p, (_, _, held) in zip(params, self._held, strict=True)
         ]
@@ -93,10 +96,11 @@ class Plan:
                 return False
             if len(entries) != len(held) + numbers:
                 return False
-            for name, entry in held.items():
-                if entries.get(name) is not entry:
+            for name, (entry, array) in held.items():
+                found = entries.get(name)
+                if found is not entry or getattr(found, "array", None) is not array:
                     return False
-        return True
+        return all(piece.is_alike() for piece in self._pieces)
 
     def step(self, update: Update, options: SimpleNamespace) -> None:
         """One step of all parameters, by the rule ``update``."""
@@ -129,12 +133,23 @@ class _Part:
         self.owners = owners
         self.names = [name for name in owners[0] if name in scalars]
         self.state: dict[str, Any] = {}
+        self.steps = 0
 
     def update(self, rule: Update, g: Array, options: SimpleNamespace) -> None:
         """Have the rule update x by its gradient g."""
         entries = self.owners[0]
         self.state = {**self.buffers, **{name: entries[name] for name in self.names}}
         rule(self.x, g, self.state, options)
+        self.steps += 1
+        if self.steps % FLUSH == 0 and getattr(options, "eps", 1) > 0:
+            for buffer in self.buffers.values():
+                b = buffer.array
+                b[np.abs(b) < np.finfo(b.dtype).tiny] = 0
+
+    def is_alike(self) -> bool:
+        """Whether the parameters still have the same numbers: a user may have reset one's."""
+        first, *others = self.owners
+        return all(first[name] == entries[name] for entries in others for name in self.names)
 
     def store_numbers(self) -> None:
         """Hand the numbers that the rule advanced to the parameters."""
@@ -186,6 +201,46 @@ class _Pack(_Part):
         self.update(rule, self.g, options)
         for p, cut in zip(self.members, self.cuts, strict=True):
             p.array[...] = self.x[cut].reshape(p.shape)
+
+
+class _Whole:
+    """A parameter with unusual state, as it is."""
+
+    def __init__(self, p: Tensor, entries: dict[str, Any]) -> None:
+        self.p, self.entries = p, entries
+
+    def step(self, rule: Update, options: SimpleNamespace) -> None:
+        """Update it."""
+        rule(self.p.array, self.p.grad.array, self.entries, options)  # type: ignore[union-attr]
+
+    def is_alike(self) -> bool:
+        """It is alone."""
+        return True
+
+    def store_numbers(self) -> None:
+        """The rule did so itself."""
+
+
+def _held(entries: dict[str, Any], scalars: set[str]) -> dict[str, tuple[Any, Any]]:
+    """The entries that are no numbers, each with its array."""
+    return {
+        name: (entry, getattr(entry, "array", None))
+        for name, entry in entries.items()
+        if name not in scalars
+    }
+
+
+def _is_usual(p: Tensor, entries: dict[str, Any], scalars: set[str]) -> bool:
+    """Whether all entries but the numbers lie in memory as p does, so that they can be cut."""
+    return all(
+        isinstance(entry, Tensor)
+        and backend_of(entry.array) is NUMPY
+        and entry.dtype == p.dtype
+        and entry.shape == p.shape
+        and entry.array.flags.c_contiguous
+        for name, entry in entries.items()
+        if name not in scalars
+    )
 
 
 def _gradient(p: Tensor) -> Array:

@@ -159,5 +159,5 @@ CASES = [
         **with_constants(C.cross_entropy, F.cross_entropy),
     ),
     OpCase("nll_loss", (TakeAt, PutAt), samples=_classes, **with_constants(C.nll_loss, F.nll_loss)),
-    OpCase("mse_loss", (R.SquaredError,), R.mse_loss, F.mse_loss, pairs),
+    OpCase("mse_loss", (R.SquaredError, R.TotalSquaredError), R.mse_loss, F.mse_loss, pairs),
 ]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.backend import NUMPY, Array, array_module, backend_of, is_plain
+from nnlite.backend.summation import total
 from nnlite.backend.threads import run
 from nnlite.ops.kernels.layout import as_vector
 
@@ -78,7 +79,34 @@ def sigmoid_grad(gy: Array, y: Array) -> Array:
     return _by_pieces(_sigmoid_grad, gy, y)
 
 
-# -- of one chunk ----------------------------------------------------------------------------
+def scaled_difference(a: Array, b: Array, scale: Array) -> Array:
+    """(a - b) * scale, a number."""
+    if not _is_fast(a, b):
+        return (a - b) * scale
+    return _by_pieces(partial(_scaled_difference, scale), a, b)
+
+
+def total_square(a: Array, b: Array) -> Array:
+    """The sum of (a - b)^2, a number; long float32 sums without loss."""
+    if a.size <= PIECE or not _is_fast(a, b):
+        d = a - b
+        return total(d * d, tuple(range(d.ndim)), False)
+    room = np.empty_like(a)
+    d, x, y = (_vector(room, v) for v in (room, a, b))
+    sums: dict[int, Any] = {}
+
+    def piece(start: int) -> None:
+        cut = slice(start, start + PIECE)
+        np.subtract(x[cut], y[cut], out=d[cut])
+        np.multiply(d[cut], d[cut], out=d[cut])
+        sums[start] = d[cut].sum()
+
+    run([partial(piece, start) for start in range(0, a.size, PIECE)])
+    # in the order of the pieces, whichever was first: the same bits each time
+    return sum((np.float64(sums[start]) for start in sorted(sums)), np.float64(0)).astype(a.dtype)
+
+
+# -- of one piece ----------------------------------------------------------------------------
 
 
 def _relu(out: Array, x: Array) -> None:
@@ -121,6 +149,11 @@ def _sigmoid(out: Array, x: Array) -> None:
     out /= e
 
 
+def _scaled_difference(scale: Array, out: Array, a: Array, b: Array) -> None:
+    np.subtract(a, b, out=out)
+    out *= scale
+
+
 def _sigmoid_grad(out: Array, gy: Array, y: Array) -> None:
     np.subtract(1, y, out=out)
     out *= y
@@ -142,10 +175,11 @@ def _is_fast(x: Array, *others: Array) -> bool:
 def _by_pieces(kernel: Kernel, *inputs: Array) -> Array:
     """kernel over all elements of inputs of one shape; the result is like the first of them."""
     out = np.empty_like(inputs[0])
-    if out.size <= PIECE and all(x.flags.c_contiguous for x in inputs):
+    # not for a single number: without an axis, NumPy's functions return no arrays
+    if out.ndim > 0 and out.size <= PIECE and all(x.flags.c_contiguous for x in inputs):
         kernel(out, *inputs)
         return out
-    vectors = [as_vector(out), *(as_vector(in_order_of(out, x)) for x in inputs)]
+    vectors = [_vector(out, x) for x in (out, *inputs)]
     if out.size <= PIECE:
         kernel(*vectors)
     else:
@@ -161,6 +195,13 @@ def in_order_of(out: Array, x: Array) -> Array:
     copy = np.empty_like(out, dtype=x.dtype)
     copy[...] = x
     return copy
+
+
+def _vector(out: Array, x: Array) -> Array:
+    """The elements of x one after the other as they lie in out, (n,)."""
+    vector = as_vector(in_order_of(out, x))
+    assert vector is not None, "in_order_of leaves no gaps"
+    return vector
 
 
 def _pieces(kernel: Kernel, vectors: list[Any], size: int) -> Iterator[Callable[[], None]]:
