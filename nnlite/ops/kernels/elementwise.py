@@ -21,6 +21,9 @@ PIECE = 2**18
 """Elements of one piece of work. Smaller ones fit a nearer cache, but two threads that both call
 NumPy every few microseconds wait for Python's lock more than they compute."""
 
+FEW = 2**11
+"""So few elements are done with before a choice among kernels is made."""
+
 Kernel = Callable[..., None]
 """kernel(out, *inputs) fills out from inputs of the same shape, all without gaps."""
 
@@ -29,7 +32,7 @@ _ZEROS = {np.dtype(t): np.zeros(PIECE, dtype=t) for t in ("float32", "float64")}
 
 def relu(x: Array) -> Array:
     """max(x, 0); NaN stays."""
-    if x.dtype not in _ZEROS or not _is_fast(x):
+    if x.size <= FEW or x.dtype not in _ZEROS or not _is_fast(x):
         return array_module(x).maximum(x, 0)
     # against an array of zeros: NumPy's maximum is several times slower against a number
     return _by_pieces(_relu, x)
