@@ -201,4 +201,5 @@ def test_a_difference_that_no_longer_shows_is_found() -> None:
     (topk,) = record.differences
     left = program.unused([record])
     assert topk not in left
-    assert len(left) == len(exceptions.DIFFERENCES) - 1
+    # one that shows on some processors only is never missed
+    assert len(left) == sum(not d.varies for d in exceptions.DIFFERENCES) - 1
