@@ -19,6 +19,7 @@ import numpy as np
 
 import nnlite
 import nnlite.nn.functional as F
+from examples.shared.data import download_progress
 from nnlite import nn, optim, viz
 from nnlite.data import DataLoader, TensorDataset
 from nnlite.data.transforms import Compose, Normalize, Pad, ToTensor
@@ -139,25 +140,6 @@ def draw(
             "LeNet on Fashion-MNIST" + (" (sample)" if data.is_sample else ""),
         )
     return [viz.save(figure, out / name) for name, figure in figures.items()]
-
-
-def download_progress(name: str, done: int, total: int) -> None:
-    """A bar for each file on a terminal; elsewhere a line when it is complete.
-
-    Args:
-        name: the file.
-        done, total: bytes; total is 0 where the server does not say.
-    """
-    complete = done >= total > 0
-    if sys.stderr.isatty():
-        if total:
-            filled = 20 * done // total
-            state = f"|{'█' * filled}{' ' * (20 - filled)}| {100 * done // total:3d} %"
-        else:
-            state = f"{done / 1e6:.1f} MB"
-        print(f"\rdownloading {name} {state}", end="\n" if complete else "", file=sys.stderr)
-    elif complete:
-        print(f"downloaded {name} ({total / 1e6:.1f} MB)", file=sys.stderr)
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
