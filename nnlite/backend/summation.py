@@ -17,6 +17,12 @@ def count(shape: tuple[int, ...], dims: tuple[int, ...]) -> int:
     return n
 
 
+def memory_order(x: Array) -> tuple[int, ...]:
+    """The dimensions from the outermost in memory to the innermost."""
+    strides = x.strides
+    return tuple(sorted(range(x.ndim), key=lambda d: -strides[d]))
+
+
 def total(x: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
     """The sum of an array over dims: integers as int64, long float32 sums without loss.
 
@@ -27,7 +33,7 @@ def total(x: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
         return x.sum(axis=dims, keepdims=keepdim, dtype=int64)
     if x.ndim > 1 and not x.flags.c_contiguous:
         # in the order of the memory, where NumPy adds the fastest and the most precisely
-        order = sorted(range(x.ndim), key=lambda d: -x.strides[d])
+        order = memory_order(x)
         t, kept = x.transpose(order), [d for d in order if d not in dims]
         if t.flags.c_contiguous and kept == sorted(kept):
             y = total(t, tuple(i for i, d in enumerate(order) if d in dims), False)

@@ -136,7 +136,8 @@ def cross_entropy(
         return _from_probabilities(x, t, w, dim, ignore_index, reduction, label_smoothing)
     if w is None and not label_smoothing and reduction != "none" and _is_usual(x, t, ignore_index):
         scale = 1 / len(t) if reduction == "mean" else 1.0
-        loss: Tensor = MeanCrossEntropy.apply(x, labels=t.array, scale=scale)
+        # a copy: labels changed before backward would give the gradient of another loss
+        loss: Tensor = MeanCrossEntropy.apply(x, labels=t.array.copy(), scale=scale)
         return loss
     targets = Targets(op, x, t, w, dim, ignore_index)
     if label_smoothing:

@@ -7,7 +7,7 @@ is its first branch: the definition.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -27,12 +27,17 @@ FEW = 2**11
 Kernel = Callable[..., None]
 """kernel(out, *inputs) fills out from inputs of the same shape, all without gaps."""
 
-_ZEROS = {np.dtype(t): np.zeros(PIECE, dtype=t) for t in ("float32", "float64")}
+_FLOATS = (np.dtype("float32"), np.dtype("float64"))
+
+
+@cache
+def _zeros(n: int, dtype: Any) -> Array:
+    return np.zeros(n, dtype=dtype)
 
 
 def relu(x: Array) -> Array:
     """max(x, 0); NaN stays."""
-    if x.size <= FEW or x.dtype not in _ZEROS or not _is_fast(x):
+    if x.size <= FEW or x.dtype not in _FLOATS or not _is_fast(x):
         return array_module(x).maximum(x, 0)
     # against an array of zeros: NumPy's maximum is several times slower against a number
     return _by_pieces(_relu, x)
@@ -40,14 +45,14 @@ def relu(x: Array) -> Array:
 
 def relu_grad(gy: Array, y: Array) -> Array:
     """gy where y is above 0 or NaN, else 0."""
-    if y.dtype not in _ZEROS or not _is_fast(gy, y):
+    if y.dtype not in _FLOATS or not _is_fast(gy, y):
         return keep(gy, ~(y <= 0))
     return _by_pieces(_relu_grad, gy, y)
 
 
 def keep(x: Array, mask: Array) -> Array:
     """x where mask holds, else 0: selected, so that an infinity or NaN leaves no trace."""
-    if x.dtype not in _ZEROS or mask.shape != x.shape or not _is_fast(x):
+    if x.dtype not in _FLOATS or mask.shape != x.shape or not _is_fast(x):
         return array_module(x).where(mask, x, x.dtype.type(0))
     return _by_pieces(_keep, x, mask)
 
@@ -114,7 +119,7 @@ def total_square(a: Array, b: Array) -> Array:
 
 def _relu(out: Array, x: Array) -> None:
     if x.ndim == 1:
-        np.maximum(x, _ZEROS[x.dtype][: x.size], out=out)
+        np.maximum(x, _zeros(PIECE, x.dtype)[: x.size], out=out)
     else:
         _relu(out.reshape(-1), x.reshape(-1))
 
@@ -146,7 +151,7 @@ def _sigmoid(out: Array, x: Array) -> None:
     np.negative(e, out=e)
     np.exp(e, out=e)
     # the numerator: 1 for x >= 0, else e, which is at most 1
-    np.greater_equal(x, 0, out=out, dtype=None)
+    np.greater_equal(x, 0, out=out)
     np.maximum(out, e, out=out)
     e += 1
     out /= e
@@ -163,7 +168,7 @@ def _sigmoid_grad(out: Array, gy: Array, y: Array) -> None:
     out *= gy
 
 
-# -- chunks ----------------------------------------------------------------------------------
+# -- pieces ----------------------------------------------------------------------------------
 
 
 def _is_fast(x: Array, *others: Array) -> bool:

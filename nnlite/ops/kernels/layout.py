@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from nnlite.backend import Array, array_module
+from nnlite.backend.summation import memory_order
 
 
 def as_vector(x: Array) -> Array | None:
@@ -19,12 +20,6 @@ def as_vector(x: Array) -> Array | None:
         return x.T.reshape(-1)
     t = x.transpose(memory_order(x))
     return t.reshape(-1) if t.flags.c_contiguous else None
-
-
-def memory_order(x: Array) -> tuple[int, ...]:
-    """The dimensions from the outermost in memory to the innermost."""
-    strides = x.strides
-    return tuple(sorted(range(x.ndim), key=lambda d: -strides[d]))
 
 
 def is_batch_innermost(x: Array) -> bool:
