@@ -7,6 +7,7 @@ counts when it is of a higher kind (bool < integer < float) than every tensor wi
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -25,7 +26,8 @@ uint8: Dtype = np.dtype("uint8")
 bool_: Dtype = np.dtype("bool")
 
 DEFAULT_FLOAT = float32
-SUPPORTED = frozenset({float64, float32, int64, int32, int16, int8, uint8, bool_})
+SUPPORTED = {d: d for d in (float64, float32, int64, int32, int16, int8, uint8, bool_)}
+"""To itself: dtypes may be equal and yet two objects, and ops ask first whether they are one."""
 
 _ALIASES: dict[object, Dtype] = {
     float: float32,
@@ -52,17 +54,17 @@ def as_dtype(dtype: object, op: str = "dtype") -> Dtype:
         found = _ALIASES.get(dtype)
     except TypeError:  # not hashable, so surely no dtype
         found = None
+    given: Dtype | None = None
     if found is None:
-        try:
-            found = np.dtype(dtype).newbyteorder("=")  # type: ignore[call-overload]
-        except TypeError:
-            found = None
-    if found is None or found not in SUPPORTED:
+        with suppress(TypeError):
+            given = np.dtype(dtype)  # type: ignore[call-overload]
+            found = SUPPORTED.get(given.newbyteorder("="))
+    if found is None:
         raise DtypeError(
             op,
             "dtype",
             expected="one of " + ", ".join(sorted(d.name for d in SUPPORTED)),
-            got=repr(dtype) if found is None else found.name,
+            got=repr(dtype) if given is None else given.name,
             hint="half precision and complex numbers are not supported",
         )
     return found
