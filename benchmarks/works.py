@@ -22,7 +22,8 @@ class Library:
     Args:
         name: "nnlite" or "torch".
         variant: of PyTorch: "eager", "fused" (Adam in one kernel), "channels_last" (with it, the
-            memory format in which its convolutions are fastest) or "compile" (with fused).
+            memory format in which its convolutions are fastest) or "compile" (with fused); of
+            nnlite: "eager" or "captured" (the step is replayed).
     """
 
     def __init__(self, name: str, variant: str = "eager") -> None:
@@ -62,9 +63,14 @@ class Library:
             model = self.lib.compile(model)
         return model
 
+    def step(self, function: Callable[..., Any], *inputs: Any) -> Call:
+        """The function of these inputs as a work, captured where the variant is."""
+        run = self.lib.capture(function) if self.variant == "captured" else function
+        return lambda: run(*inputs)
+
     def adam(self, model: Any) -> Any:
         """Adam over the model's parameters, fused where the variant is."""
-        options = {} if self.variant == "eager" else {"fused": True}
+        options = {} if self.variant in ("eager", "captured") else {"fused": True}
         return self.optim.Adam(model.parameters(), lr=1e-3, **options)
 
 
@@ -166,12 +172,12 @@ def training_on(L: Library, name: str, x: Any, y: Any, dtype: str = "float32") -
 def _step(L: Library, model: Any, loss: Callable[[Any, Any], Any], x: Any, y: Any) -> Call:
     optimizer = L.adam(model)
 
-    def step() -> None:
+    def step(x: Any, y: Any) -> None:
         optimizer.zero_grad()
         loss(model(x), y).backward()
         optimizer.step()
 
-    return step
+    return L.step(step, x, y)
 
 
 def deep(L: Library, depth: int, width: int = 64, batch: int = 64) -> Call:
@@ -190,11 +196,11 @@ def inference(L: Library, name: str, batch: int) -> Call:
     model, x = L.model(layers).eval(), L.tensor(images(batch, shape))
     no_grad = L.lib.no_grad
 
-    def forward() -> None:
+    def forward(x: Any) -> Any:
         with no_grad():
-            model(x)
+            return model(x)
 
-    return forward
+    return L.step(forward, x)
 
 
 def epoch(L: Library, name: str = "lenet", n: int = 60_000) -> Call:
@@ -205,11 +211,16 @@ def epoch(L: Library, name: str = "lenet", n: int = 60_000) -> Call:
     dataset = L.data.TensorDataset(L.tensor(images(n, shape)), L.tensor(labels(n)))
     loader = L.data.DataLoader(dataset, batch_size=batch, shuffle=True)
 
+    def step(x: Any, y: Any) -> None:
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+
+    run_step = L.lib.capture(step) if L.variant == "captured" else step
+
     def run() -> None:
         for x, y in loader:
-            optimizer.zero_grad()
-            F.cross_entropy(model(x), y).backward()
-            optimizer.step()
+            run_step(x, y)
 
     return run
 

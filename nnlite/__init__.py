@@ -11,9 +11,10 @@ from math import e, inf, nan, pi
 
 from numpy import dtype, finfo, iinfo
 
-from nnlite import autograd, backend, cuda, data, errors, io, nn, ops, optim, utils
+from nnlite import autograd, backend, backends, cuda, data, errors, io, nn, ops, optim, utils
 from nnlite.autograd import (
     Tensor,
+    capture,
     enable_grad,
     inference_mode,
     is_grad_enabled,
@@ -28,6 +29,10 @@ from nnlite.backend import (
     manual_seed,
     plain_kernels,
     set_num_threads,
+)
+from nnlite.backend.cuda_precision import (
+    get_float32_matmul_precision,
+    set_float32_matmul_precision,
 )
 from nnlite.backend.dtypes import bool_ as bool
 from nnlite.backend.dtypes import (
@@ -61,7 +66,9 @@ __all__ = [
     "Tensor",
     "autograd",
     "backend",
+    "backends",
     "bool",
+    "capture",
     "cuda",
     "data",
     "default_generator",
@@ -76,6 +83,7 @@ __all__ = [
     "float32",
     "float64",
     "get_default_dtype",
+    "get_float32_matmul_precision",
     "get_num_threads",
     "iinfo",
     "inf",
@@ -100,6 +108,7 @@ __all__ = [
     "plain_kernels",
     "save",
     "set_default_dtype",
+    "set_float32_matmul_precision",
     "set_grad_enabled",
     "set_num_threads",
     "short",

@@ -13,12 +13,15 @@ from __future__ import annotations
 
 __all__ = [
     "ArgumentError",
+    "CaptureError",
     "DataError",
     "DeviceError",
+    "DeviceMemoryError",
     "DoubleBackwardError",
     "DtypeError",
     "GradcheckError",
     "GraphError",
+    "MissingDeviceError",
     "MissingExtraError",
     "ModuleAttributeError",
     "NnliteError",
@@ -102,8 +105,16 @@ class DeviceError(NnliteError, RuntimeError):
     """Operands on different devices, or a device that is not there."""
 
 
+class DeviceMemoryError(DeviceError, MemoryError):
+    """A device's memory does not hold what was asked for; nothing is lost, the process goes on."""
+
+
 class GraphError(NnliteError, RuntimeError):
     """A misuse of the graph: a second backward, a saved value changed in place."""
+
+
+class CaptureError(NnliteError, RuntimeError):
+    """A step that cannot be captured: it reads values, or does other things from call to call."""
 
 
 class DoubleBackwardError(GraphError, NotImplementedError):
@@ -128,3 +139,7 @@ class DataError(NnliteError, ValueError):
 
 class MissingExtraError(NnliteError, ImportError):
     """An optional dependency is not installed; names the extra that brings it."""
+
+
+class MissingDeviceError(MissingExtraError, DeviceError):
+    """The library that computes on a device is not installed; names the extra that brings it."""

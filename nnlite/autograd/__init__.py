@@ -6,6 +6,7 @@ gradient checks are in checks/; functional.py has Jacobians and Hessians.
 """
 
 from nnlite.autograd import functional
+from nnlite.autograd.capture import capture
 from nnlite.autograd.checks import check_op, gradcheck, gradgradcheck
 from nnlite.autograd.engine import backward, grad, tensor_backward
 from nnlite.autograd.function import Function, once_differentiable
@@ -27,6 +28,7 @@ __all__ = [
     "Op",
     "Tensor",
     "backward",
+    "capture",
     "check_op",
     "enable_grad",
     "functional",

@@ -19,6 +19,7 @@ from nnlite.autograd.fit import Cast, fit
 from nnlite.autograd.modes import set_grad_enabled
 from nnlite.autograd.op import FREED, Node, Pick, freed
 from nnlite.autograd.roots import as_list, no_graph, unused, with_cotangents
+from nnlite.autograd.tape import retraced
 from nnlite.autograd.tensor import Tensor, wrap
 from nnlite.backend import array_module, backend_of, is_array, is_writable, quiet
 from nnlite.errors import ArgumentError, DoubleBackwardError, GraphError, ShapeError
@@ -203,6 +204,7 @@ def _store_all(gradients: _Gradients, wanted: Sequence[Tensor] | None) -> None:
 # -- the public calls ------------------------------------------------------------------------
 
 
+@retraced
 def backward(
     tensors: Tensor | Sequence[Tensor],
     grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
@@ -253,9 +255,10 @@ def tensor_backward(
     inputs: Tensor | Sequence[Tensor] | None = None,
 ) -> None:
     """The method ``Tensor.backward``: see ``nnlite.autograd.backward``."""
-    backward(tensor, gradient, retain_graph, create_graph, inputs)
+    backward(tensor, gradient, retain_graph, create_graph=create_graph, inputs=inputs)
 
 
+@retraced
 def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Tensor | Sequence[Tensor],

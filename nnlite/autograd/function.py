@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from nnlite.autograd.inplace import rebase, refuse_leaf, refuse_view
-from nnlite.autograd.modes import is_grad_enabled, no_grad
+from nnlite.autograd.modes import _state, is_grad_enabled, no_grad
 from nnlite.autograd.op import OUTPUT, Node, Pick
 from nnlite.autograd.tensor import Tensor, wrap
 from nnlite.backend import Array, backend_of
@@ -128,9 +128,10 @@ class Function:
         Raises:
             DtypeError: forward returned something that is no Tensor.
         """
-        recording = is_grad_enabled() and any(
-            isinstance(x, Tensor) and x.requires_grad for x in args
-        )
+        enabled, _, tape = _state.get()
+        if tape is not None:
+            return tape.function(cls, args)
+        recording = enabled and any(isinstance(x, Tensor) and x.requires_grad for x in args)
         parents = [
             (x.node or x) if recording and isinstance(x, Tensor) and x.requires_grad else None
             for x in args
@@ -155,7 +156,7 @@ class Function:
                 )
         for tensor in ctx._call.dirty:
             tensor.bump_version()
-        tensors = _attach(node, ctx, args, outputs) if recording else outputs
+        tensors = attach(node, ctx, args, outputs) if recording else outputs
         return tensors if isinstance(result, tuple) else tensors[0]
 
 
@@ -179,7 +180,7 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def _attach(
+def attach(
     node: Node, ctx: FunctionContext, args: tuple[Any, ...], outputs: tuple[Tensor, ...]
 ) -> tuple[Tensor, ...]:
     """Put the outputs into the graph, and save what forward asked for."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from nnlite.autograd.modes import is_grad_enabled
+from nnlite.autograd.tape import traced
 from nnlite.autograd.tensor import Tensor
 from nnlite.errors import DtypeError, GraphError, ShapeError
 
@@ -73,12 +74,17 @@ def assign(tensor: T, result: Tensor, op: str) -> T:
         )
     if result.requires_grad:
         refuse_view(tensor, op)
-    tensor.array[...] = result.array
-    tensor.bump_version()
+    traced(write, tensor, result)
     if result.requires_grad:
         assert result.node is not None, "a result that requires a gradient has a node"
         rebase(tensor, result.node)
     return tensor
+
+
+def write(tensor: Tensor, value: Tensor) -> None:
+    """Write value into tensor's memory."""
+    tensor.array[...] = value.array
+    tensor.bump_version()
 
 
 def rebase(tensor: Tensor, node: Node) -> None:

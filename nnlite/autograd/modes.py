@@ -14,10 +14,10 @@ from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# (is recording, the state before it): a linked stack, so that the managers hold no state of their
-# own and one instance may be entered from many threads, or twice from one.
-_State = tuple[bool, Any]
-_state: ContextVar[_State] = ContextVar("nnlite_grad_mode", default=(True, None))
+# (is recording, the state before it, the tape of a capture): a linked stack, so that the managers
+# hold no state of their own and one instance may be entered from many threads, or twice from one.
+_State = tuple[bool, Any, Any]
+_state: ContextVar[_State] = ContextVar("nnlite_grad_mode", default=(True, None, None))
 
 
 def is_grad_enabled() -> bool:
@@ -32,7 +32,8 @@ class _GradMode:
         self.enabled = enabled
 
     def __enter__(self) -> None:
-        _state.set((self.enabled, _state.get()))
+        before = _state.get()
+        _state.set((self.enabled, before, before[2]))
 
     def __exit__(
         self,
@@ -161,7 +162,7 @@ class set_grad_enabled(_GradMode):
         super().__init__(bool(mode))
         # takes the place of the present mode, so that the block around ends as if it were not there
         self._before = _state.get()
-        _state.set((self.enabled, self._before[1]))
+        _state.set((self.enabled, *self._before[1:]))
 
     def __enter__(self) -> None:
         """Already set by __init__."""

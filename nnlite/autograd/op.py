@@ -38,6 +38,7 @@ from numpy import ndarray
 from nnlite.autograd.modes import _state, is_grad_enabled
 from nnlite.autograd.tensor import Tensor, wrap
 from nnlite.backend import Dtype, backend_of, hush, is_array, unhush
+from nnlite.backend.cuda_errors import explain
 from nnlite.errors import GraphError
 
 _sequence = itertools.count()
@@ -76,10 +77,12 @@ class Op:
         Returns:
             a Tensor, or a tuple of Tensors where forward returns a tuple of arrays.
         """
+        enabled, _, tape = _state.get()
+        if tape is not None:
+            return tape.op(cls, inputs, params)
         arrays: list[Any] = []
         parents: list[Any] = []
         recording = False
-        enabled = _state.get()[0]
         for x in inputs:
             parent = None
             if isinstance(x, Tensor):
@@ -101,6 +104,11 @@ class Op:
         token = hush()
         try:
             result = cls.forward(node, *arrays, **params)
+        except RuntimeError as error:
+            found = explain(cls.__name__, error)  # of a device: CUDA's number in words
+            if found is None:
+                raise
+            raise found from error
         finally:
             unhush(token)
         if isinstance(result, tuple):

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nnlite.autograd.hooks import RemovableHandle
 from nnlite.autograd.methods import TensorMethods
+from nnlite.autograd.modes import _state
 from nnlite.backend import Array, Device, Dtype, backend_of, is_array, is_float
-from nnlite.errors import DtypeError, GraphError, ShapeError
+from nnlite.errors import CaptureError, DtypeError, GraphError, ShapeError
 
 if TYPE_CHECKING:
     from nnlite.autograd.op import Node
@@ -124,7 +125,11 @@ class Tensor(TensorMethods):
                 got=type(value).__name__,
                 hint="make one with nnlite.tensor(...)",
             )
-        self._grad = value
+        tape = _state.get()[2]
+        if tape is None:
+            self._grad = value
+        else:  # a replay must do it, too
+            tape.call(_set_grad, (self, value), {})
 
     @property
     def is_leaf(self) -> bool:
@@ -196,6 +201,8 @@ class Tensor(TensorMethods):
 
     def bump_version(self) -> None:
         """Say that the memory was changed in place, so that backward can refuse stale values."""
+        if _state.get()[2] is not None:
+            raise _untraced()
         if self._version is not None:  # else nobody saved or viewed it, and nobody can be misled
             self._version.n += 1
 
@@ -280,6 +287,19 @@ def _needs_float(op: str, dtype: Dtype) -> DtypeError:
         expected="float32 or float64: only floating numbers have a gradient",
         got=dtype.name,
         hint="convert with .float() first",
+    )
+
+
+def _set_grad(tensor: Tensor, value: Tensor | None) -> None:
+    tensor._grad = value
+
+
+def _untraced() -> CaptureError:
+    return CaptureError(
+        "capture",
+        expected="a step of tensor operations, backward and optimizers' methods",
+        got="an in-place change that a replay would not repeat",
+        hint="do it outside of the captured step",
     )
 
 

@@ -31,6 +31,8 @@ def total(x: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
     """
     if x.dtype.kind != "f":
         return x.sum(axis=dims, keepdims=keepdim, dtype=int64)
+    if x.size <= _LONG and x.flags.c_contiguous:
+        return x.sum(axis=dims, keepdims=keepdim)
     if x.ndim > 1 and not x.flags.c_contiguous:
         # in the order of the memory, where NumPy adds the fastest and the most precisely
         order = memory_order(x)

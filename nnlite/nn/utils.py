@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from nnlite.autograd.modes import no_grad
+from nnlite.autograd.tape import traced
 from nnlite.autograd.tensor import Tensor
-from nnlite.backend import array_module, quiet
+from nnlite.backend import array_module, quiet, same_device
 from nnlite.errors import ArgumentError, DeviceError, DtypeError, ShapeError
 from nnlite.ops.common import cast, check_same_device
 from nnlite.ops.creation import zeros
@@ -130,14 +131,16 @@ def clip_grads_with_norm_(
     """
     limit = _number("clip_grads_with_norm_", "max_norm", max_norm)
     for p in _listed("clip_grads_with_norm_", parameters):
-        if p.grad is None:
-            continue
-        g = p.grad.array
-        xp = array_module(g)
-        with quiet():
-            factor = xp.minimum(limit / (total_norm.array + 1e-6), 1.0)
-            g *= factor.astype(g.dtype)
-        p.grad.bump_version()
+        if p.grad is not None:
+            traced(_shrink, p.grad, limit, total_norm)
+
+
+def _shrink(g: Tensor, limit: float, norm: Tensor) -> None:
+    xp = array_module(g.array)
+    with quiet():
+        factor = xp.minimum(limit / (norm.array + 1e-6), 1.0)
+        g.array *= factor.astype(g.dtype)
+    g.bump_version()
 
 
 def clip_grad_value_(
@@ -156,9 +159,12 @@ def clip_grad_value_(
     bound = _number("clip_grad_value_", "clip_value", clip_value)
     for p in _listed("clip_grad_value_", parameters):
         if p.grad is not None:
-            g = p.grad.array
-            g[...] = array_module(g).clip(g, -bound, bound)
-            p.grad.bump_version()
+            traced(_clip, p.grad, bound)
+
+
+def _clip(g: Tensor, bound: float) -> None:
+    g.array[...] = array_module(g.array).clip(g.array, -bound, bound)
+    g.bump_version()
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
@@ -210,7 +216,7 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
             hint="as parameters_to_vector() returns",
         )
     for p in given:
-        if type(p.array) is not type(vec.array):
+        if not same_device(p.array, vec.array):
             raise DeviceError(
                 "vector_to_parameters",
                 "vec",

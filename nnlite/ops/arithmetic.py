@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nnlite.autograd.op import Op
+from nnlite.autograd.tape import traced
 from nnlite.autograd.tensor import Tensor, wrap
 from nnlite.backend import Array, array_module, quiet
 from nnlite.backend.dtypes import int64
@@ -245,11 +246,13 @@ def floor_divide(input: Operand, other: Operand) -> Tensor:
 
 def _refuse_integer_zero(op: str, x: Any, y: Any) -> None:
     """Refuse a whole-number division by zero, which has no result: floats have inf and NaN."""
-    divisor = raw(y)
     dtype = next(t.dtype for t in (x, y) if isinstance(t, Tensor))
-    if dtype.kind != "f" and bool(
-        (divisor == 0) if isinstance(divisor, int) else (divisor == 0).any()
-    ):
+    if dtype.kind != "f":
+        traced(_refuse_zero, op, raw(y))
+
+
+def _refuse_zero(op: str, divisor: Any) -> None:
+    if bool((divisor == 0) if isinstance(divisor, int) else (divisor == 0).any()):
         raise ArgumentError(
             op,
             "other",
@@ -294,9 +297,14 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     """
     x, y = operands("pow", input, exponent)
     _refuse_booleans("pow", x, y)
-    power = raw(y)
-    integers = not any(isinstance(t, Tensor) and t.dtype.kind == "f" for t in (x, y))
-    if integers and bool((power < 0) if isinstance(power, (int, float)) else (power < 0).any()):
+    if not any(isinstance(t, Tensor) and t.dtype.kind == "f" for t in (x, y)):
+        traced(_refuse_negative, raw(y))
+    out: Tensor = Pow.apply(x, y)
+    return out
+
+
+def _refuse_negative(power: Any) -> None:
+    if bool((power < 0) if isinstance(power, (int, float)) else (power < 0).any()):
         raise ArgumentError(
             "pow",
             "exponent",
@@ -304,8 +312,6 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
             got="a negative one",
             hint="convert the base with .float() first",
         )
-    out: Tensor = Pow.apply(x, y)
-    return out
 
 
 def square(input: Tensor) -> Tensor:

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from nnlite.autograd.fit import Cast
+from nnlite.autograd.tape import refuse_reading
 from nnlite.autograd.tensor import Tensor, wrap
-from nnlite.backend import Array, Dtype, array_module, backend_of, is_array, is_float
+from nnlite.backend import Array, Dtype, array_module, backend_of, is_array, is_float, same_device
 from nnlite.backend.dtypes import DEFAULT_FLOAT, promote, scalar_dtype
 from nnlite.errors import ArgumentError, DeviceError, DtypeError, NnliteIndexError, ShapeError
 
@@ -91,7 +92,9 @@ def operands(op: str, x: Any, y: Any, *, floating: bool = False) -> tuple[Any, A
         a = x.array
         if isinstance(y, Tensor):
             b = y.array
-            if a.dtype is b.dtype and a.__class__ is b.__class__:
+            if (a.dtype is b.dtype or a.dtype == b.dtype) and a.__class__ is b.__class__:
+                if a.__class__ is not np.ndarray and not same_device(a, b):
+                    check_same_device(op, x, y)
                 if a.shape != b.shape:
                     check_broadcast(op, a.shape, b.shape)
                 if not floating or a.dtype.kind == "f":
@@ -160,8 +163,7 @@ def check_same_device(op: str, *tensors: Tensor) -> None:
     Raises:
         DeviceError: names all the devices.
     """
-    kinds = {type(t.array) for t in tensors}
-    if len(kinds) > 1:
+    if tensors and not all(same_device(t.array, tensors[0].array) for t in tensors):
         raise DeviceError(
             op,
             expected="all tensors on one device",
@@ -227,6 +229,7 @@ def as_index(op: str, argument: str, value: Any) -> int:
         DtypeError: it is something else.
     """
     if isinstance(value, Tensor) and value.array.size == 1 and value.dtype.kind in "iu":
+        refuse_reading(op)
         return int(value.array.item())
     if not isinstance(value, (bool, np.bool_)):
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+from nnlite.autograd.tape import retraced
 from nnlite.autograd.tensor import Tensor
 from nnlite.ops.common import Operand, operands, raw, wrap_result
 
@@ -48,6 +49,7 @@ def ge(input: Operand, other: Operand) -> Tensor:
     return _compare("ge", operator.ge, input, other)
 
 
+@retraced
 def _compare(op: str, compare: Any, input: Operand, other: Operand) -> Tensor:
     x, y = operands(op, input, other)
     return wrap_result(compare(raw(x), raw(y)), x, y)

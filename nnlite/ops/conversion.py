@@ -1,24 +1,44 @@
-"""From tensors to Python, to NumPy, to other dtypes and devices; copies; what a tensor is like."""
+"""From tensors to Python and NumPy; copies; what a tensor is like. Other devices: moving.py."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from nnlite.autograd.op import Op
+from nnlite.autograd.tape import refuse_reading
 from nnlite.autograd.tensor import Tensor
-from nnlite.backend import Array, Device, as_dtype, backend_for, backend_of, is_array
+from nnlite.backend import backend_for, backend_of, is_array
 from nnlite.backend import device as make_device
-from nnlite.errors import ArgumentError, DeviceError, DtypeError, GraphError, ShapeError
-from nnlite.ops.common import as_tensor, cast, normalize_dim
+from nnlite.errors import DeviceError, DtypeError, GraphError, ShapeError
+from nnlite.ops.common import normalize_dim
 from nnlite.ops.comparison import eq
 from nnlite.ops.joining import unbind
+from nnlite.ops.moving import (
+    Clone,
+    Move,
+    clone,
+    cpu,
+    cuda,
+    to,
+    to_bool,
+    to_double,
+    to_float,
+    to_half,
+    to_int,
+    to_int8,
+    to_long,
+    to_short,
+    to_uint8,
+    type_as,
+)
 
 __all__ = [
+    "Clone",
+    "Move",
     "clone",
     "contiguous",
     "cpu",
@@ -48,32 +68,6 @@ __all__ = [
 ]
 
 
-class Clone(Op):
-    """A copy in new memory.  d/dx = gy."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Array) -> Array:
-        return x.copy()
-
-    @staticmethod
-    def backward(ctx: Any, gy: Any) -> Any:
-        return gy
-
-
-class Move(Op):
-    """A copy on another device.  d/dx = gy, moved back."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Array, *, device: Device) -> Array:
-        source = backend_of(x)
-        ctx.source = source.device
-        return backend_for(device).asarray(source.to_numpy(x).copy())
-
-    @staticmethod
-    def backward(ctx: Any, gy: Any) -> Any:
-        return Move.call(gy, device=ctx.source)
-
-
 # -- to Python and NumPy ---------------------------------------------------------------------
 
 
@@ -83,6 +77,7 @@ def item(x: Tensor) -> bool | int | float:
     Raises:
         ShapeError: there is more than one element, or none.
     """
+    refuse_reading("item")
     if x.array.size != 1:
         raise ShapeError(
             "item",
@@ -95,6 +90,7 @@ def item(x: Tensor) -> bool | int | float:
 
 def tolist(x: Tensor) -> Any:
     """Nested lists of Python numbers; a number for a 0-d tensor."""
+    refuse_reading("tolist")
     return backend_of(x.array).to_numpy(x.array).tolist()
 
 
@@ -108,6 +104,7 @@ def numpy(x: Tensor, *, force: bool = False) -> np.ndarray[Any, Any]:
         GraphError: it requires a gradient, and NumPy's operations are not recorded.
         DeviceError: it is not on the CPU.
     """
+    refuse_reading("numpy")
     if not force:
         if x.requires_grad:
             raise GraphError(
@@ -257,95 +254,12 @@ def data_ptr(x: Tensor) -> int:
     return int((array.__array_interface__ if interface is None else interface)["data"][0])
 
 
-# -- copies, dtypes, devices -----------------------------------------------------------------
-
-
-def clone(x: Tensor) -> Tensor:
-    """A copy in new memory, recorded: gradients flow back to x."""
-    out: Tensor = Clone.apply(as_tensor("clone", x))
-    return out
+# -- copies ----------------------------------------------------------------------------------
 
 
 def contiguous(x: Tensor) -> Tensor:
     """x itself if its elements lie in order without gaps, else a copy that does."""
     return x if is_contiguous(x) else clone(x)
-
-
-def to(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """x with another dtype or on another device; x itself where nothing changes.
-
-    ``x.to(dtype)``, ``x.to(device)``, ``x.to(device, dtype)``, ``x.to(other_tensor)``, each also
-    with ``copy=True``, which copies in any case; ``non_blocking`` is accepted and has no effect.
-
-    Raises:
-        DtypeError: nothing that names a dtype or a device, or an unsupported dtype.
-        DeviceError: a device that is not there.
-    """
-    kwargs.pop("non_blocking", None)
-    want_copy = bool(kwargs.pop("copy", False))
-    dtype, device = kwargs.pop("dtype", None), kwargs.pop("device", None)
-    for given in (*args, kwargs.pop("other", None)):
-        if isinstance(given, Tensor):
-            dtype, device = given.dtype, given.device
-        elif isinstance(given, Device) or str(given).partition(":")[0] in ("cpu", "cuda"):
-            device = given
-        elif given is not None:
-            dtype = given
-    if kwargs:
-        raise ArgumentError(
-            "to",
-            next(iter(kwargs)),
-            expected="dtype, device, copy or non_blocking",
-            got=repr(next(iter(kwargs.values()))),
-            hint="x.to('cpu', nnlite.float64)",
-        )
-    out = x if dtype is None else cast(x, as_dtype(dtype, "to"))
-    if device is not None:
-        target = make_device(device)
-        if backend_for(target) is not backend_of(out.array):
-            out = Move.apply(out, device=target)
-    return clone(out) if want_copy and out is x else out
-
-
-def cpu(x: Tensor) -> Tensor:
-    """x on the CPU; x itself if it is there."""
-    return to(x, "cpu")
-
-
-def cuda(x: Tensor, device: str | Device | int | None = None) -> Tensor:
-    """x on the GPU.
-
-    Raises:
-        DeviceError: there is none.
-    """
-    name = f"cuda:{device}" if isinstance(device, int) else device
-    return to(x, make_device("cuda" if name is None else name))
-
-
-def _converter(dtype: str, note: str = "") -> Callable[[Tensor], Tensor]:
-    wanted = np.dtype(dtype)
-
-    def convert(x: Tensor) -> Tensor:
-        return to(x, wanted)
-
-    convert.__doc__ = f"x as {dtype}{note}; x itself where it has that dtype."
-    return convert
-
-
-to_float = _converter("float32")
-to_double = _converter("float64")
-to_long = _converter("int64", ", fractions cut off")
-to_int = _converter("int32", ", fractions cut off")
-to_short = _converter("int16", ", fractions cut off")
-to_int8 = _converter("int8", ", fractions cut off")
-to_uint8 = _converter("uint8", ", fractions cut off")
-to_bool = _converter("bool", ": whether it is not 0")
-to_half = _converter("float16", ": refused with a DtypeError, nnlite has no half precision")
-
-
-def type_as(x: Tensor, other: Tensor) -> Tensor:
-    """x with other's dtype and on its device."""
-    return to(x, as_tensor("type_as", other, "other"))
 
 
 # -- copy and pickle -------------------------------------------------------------------------

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from typing import Any
 
+import numpy as np
+
 from nnlite.autograd.op import Op
+from nnlite.autograd.tape import traced
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import NUMPY, Array, array_module, backend_of, is_plain
-from nnlite.errors import ArgumentError, ShapeError
+from nnlite.backend.dtypes import int64
+from nnlite.backend.kernels import Kernels
+from nnlite.errors import ArgumentError, NnliteIndexError, ShapeError
 from nnlite.ops.arithmetic import add, mul, neg
 from nnlite.ops.common import as_tensor, check_number, check_same_device, need_float
 from nnlite.ops.extremum import PutAt, TakeAt
+from nnlite.ops.kernels.cuda import cross_entropy as cuda
+from nnlite.ops.kernels.cuda.launching import kernels
 from nnlite.ops.reduce import sum
 from nnlite.ops.reduction import check_one_dtype, check_reduction, check_unused, reduced
 from nnlite.ops.selection import Where
@@ -80,6 +88,33 @@ class MeanCrossEntropy(Op):
         return gx
 
 
+class DeviceCrossEntropy(Op):
+    """The sum or mean over n of log(sum_c exp(x[n,c])) - x[n,t_n], by the device's kernels.
+
+    x is (N, C), labels t (N,), int64; samples of the class ignored are left out.
+    d/dx = gy * factor * (softmax(x) - onehot(t)), where factor is 1 or 1 / the number of samples.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Array, *, labels: Array, ignored: int, mean: bool, k: Kernels
+    ) -> Array:
+        ctx.save_inputs(0)
+        y, ctx.d, ctx.factor = cuda.loss_and_derivative(k, x, labels, ignored, mean)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gy: Any) -> Any:
+        x = ctx.input(0)
+        if not isinstance(x, Tensor):
+            return cuda.loss_grad(ctx.k, ctx.d, gy, ctx.factor)
+        labels = ctx.labels.reshape(-1, 1)
+        valid = labels != ctx.ignored
+        index = array_module(labels).where(valid, labels, 0)
+        g = Where.call(valid, gy * ctx.factor, 0.0)  # (N, 1)
+        return g * Softmax.call(x, dims=(1,)) - PutAt.call(g, index=index, dim=1, n=x.shape[1])
+
+
 # -- public ----------------------------------------------------------------------------------
 
 
@@ -114,7 +149,9 @@ def cross_entropy(
             itself.
 
     Raises:
-        NnliteIndexError: a class outside 0 ... C - 1; names it and C.
+        NnliteIndexError: a class outside 0 ... C - 1; names it and C. On a device, which would have
+            to be waited for, the loss of (N, C) scores is NaN instead, and the error comes with the
+            next ``nnlite.cuda.synchronize()``.
         ShapeError: target or weight do not fit input.
         DtypeError: scores that are integers, classes that are not.
         ArgumentError: reduction or label_smoothing outside their range.
@@ -135,10 +172,18 @@ def cross_entropy(
     if t.dtype.kind == "f":
         return _from_probabilities(x, t, w, dim, ignore_index, reduction, label_smoothing)
     if w is None and not label_smoothing and reduction != "none" and _is_usual(x, t, ignore_index):
-        scale = 1 / len(t) if reduction == "mean" else 1.0
-        # a copy: labels changed before backward would give the gradient of another loss
-        loss: Tensor = MeanCrossEntropy.apply(x, labels=t.array.copy(), scale=scale)
-        return loss
+        with suppress(NnliteIndexError):  # a label to be ignored, or to be named below
+            labels = traced(_checked_labels, t.array, x.shape[1])
+            scale = 1 / len(t) if reduction == "mean" else 1.0
+            loss: Tensor = MeanCrossEntropy.apply(x, labels=labels, scale=scale)
+            return loss
+    if w is None and not label_smoothing and reduction != "none":
+        k = _device_kernels(x, t, ignore_index)
+        if k is not None:
+            labels = traced(_copied_labels, t.array)
+            params = {"ignored": ignore_index, "mean": reduction == "mean", "k": k}
+            loss = DeviceCrossEntropy.apply(x, labels=labels, **params)
+            return loss
     targets = Targets(op, x, t, w, dim, ignore_index)
     if label_smoothing:
         return _smoothed(x, targets, w, dim, reduction, label_smoothing)
@@ -149,10 +194,7 @@ def cross_entropy(
 
 
 def _is_usual(x: Tensor, t: Tensor, ignore_index: Any) -> bool:
-    """Whether x is (N, C) and t has N classes, all valid, none ignored: the case worth a kernel.
-
-    On a device the labels are not looked at, since that would wait for it.
-    """
+    """Whether x is (N, C) and t has N classes, on the host: the case worth a kernel."""
     return (
         not is_plain()
         and x.ndim == 2
@@ -162,9 +204,45 @@ def _is_usual(x: Tensor, t: Tensor, ignore_index: Any) -> bool:
         and type(ignore_index) is int
         and not 0 <= ignore_index < x.shape[1]
         and backend_of(x.array) is NUMPY
-        # read without sign, a negative label is a very large one
-        and int(t.array.view(f"u{t.array.itemsize}").max()) < x.shape[1]
     )
+
+
+def _device_kernels(x: Tensor, t: Tensor, ignore_index: Any) -> Kernels | None:
+    """The device's kernels for x (N, C) and N classes t, or None where they do not apply."""
+    if (
+        type(x.array) is np.ndarray
+        or x.ndim != 2
+        or t.shape != x.shape[:1]
+        or t.dtype.kind not in "iu"
+        or not x.array.size
+        or type(ignore_index) is not int
+    ):
+        return None
+    return kernels("cross_entropy", x.array)
+
+
+def _copied_labels(labels: Array) -> Array:
+    """As int64, in memory of their own: see ``_checked_labels``."""
+    return labels.astype(int64)
+
+
+def _checked_labels(labels: Array, classes: int) -> Array:
+    """A copy of the labels: if they changed before backward, it would differentiate another loss.
+
+    Raises:
+        NnliteIndexError: one lies outside 0 ... classes - 1.
+    """
+    # read without sign, a negative label is a very large one
+    if int(labels.view(f"u{labels.itemsize}").max()) >= classes:
+        outside = labels[(labels < 0) | (labels >= classes)]
+        raise NnliteIndexError(
+            "cross_entropy",
+            "target",
+            expected=f"labels from 0 to {classes - 1}",
+            got=f"label {int(outside[0])}",
+            hint="labels count from 0; ignore_index names one to leave out",
+        )
+    return labels.copy()
 
 
 def nll_loss(
@@ -191,11 +269,13 @@ def nll_loss(
 def _picked(x: Tensor, targets: Targets, dim: int) -> Tensor:
     """-x[target] * weight[target] for each sample, 0 where it is ignored."""
     picked: Tensor = TakeAt.apply(x, index=targets.index, dim=dim, keepdim=False)
-    shape = picked.shape
-    losses: Tensor = Where.apply(
-        targets.valid.reshape(shape), mul(picked, -targets.factor.reshape(shape)), 0.0
-    )
+    valid, factor = traced(_weights, targets.valid, targets.factor, picked.shape)
+    losses: Tensor = Where.apply(valid, mul(picked, factor), 0.0)
     return losses
+
+
+def _weights(valid: Array, factor: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    return valid.reshape(shape), -factor.reshape(shape)
 
 
 def _smoothed(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from nnlite.autograd.op import Op
+from nnlite.autograd.tape import traced
 from nnlite.autograd.tensor import Tensor, wrap
-from nnlite.backend import Array, array_module, backend_of, quiet
+from nnlite.backend import NUMPY, Array, array_module, backend_of, quiet
 from nnlite.backend.dtypes import int64
 from nnlite.errors import ArgumentError, DtypeError, NnliteIndexError, ShapeError
 from nnlite.ops.common import as_index, as_tensor, check_flag, check_same_device, need_float
@@ -124,9 +125,7 @@ def embedding(
     if max_norm is not None or scale_grad_by_freq:
         w = need_float("embedding", w, "weight")
     padding = check_padding_idx("embedding", padding_idx, w.shape[0])
-    _check_rows(i.array, w)
-    # a copy: what is written into input afterwards is none of backward's business
-    index = i.array.astype(int64)
+    index = traced(_rows, i.array, w)
     if max_norm is not None:
         _shorten(w, index, max_norm, norm_type)
     out: Tensor = Lookup.apply(w, index=index, padding=padding, blank=False)
@@ -154,9 +153,11 @@ def check_padding_idx(op: str, padding_idx: Any, rows: int) -> int | None:
     return row % rows
 
 
-def _check_rows(index: Array, w: Tensor) -> None:
-    if not index.size:
-        return
+def _rows(index: Array, w: Tensor) -> Array:
+    # a copy: what is written into input afterwards is none of backward's business
+    rows = index.astype(int64)
+    if not index.size or backend_of(index) is not NUMPY:  # to look would be to wait for a device
+        return rows
     low, high = int(index.min()), int(index.max())
     if low < 0 or high >= w.shape[0]:
         raise NnliteIndexError(
@@ -166,6 +167,7 @@ def _check_rows(index: Array, w: Tensor) -> None:
             got=str(low if low < 0 else high),
             hint="negative numbers do not count from the end here",
         )
+    return rows
 
 
 def _shared(y: Tensor, index: Array, rows: int) -> Tensor:

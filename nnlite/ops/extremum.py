@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, TypeAlias
 
 from nnlite.autograd.op import Op
+from nnlite.autograd.tape import retraced, traced
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Array, array_module
 from nnlite.backend.dtypes import int64
@@ -263,10 +264,15 @@ def _with_indices(op: str, input: Any, dim: Any, keepdim: bool) -> Extremum:
         only = kind.apply(x, dims=(), keepdim=False, nan_wins=True)
         return Extremum(only, _arg("arg" + op, x, 0, False))
     kept = _arg("arg" + op, x, d, True).array
-    indices = kept if keepdim else kept.reshape(x.shape[:d] + x.shape[d + 1 :])
+    indices = kept if keepdim else traced(_squeezed, kept, d)
     return Extremum(TakeAt.apply(x, index=kept, dim=d, keepdim=keepdim), wrap_result(indices, x))
 
 
+def _squeezed(x: Array, dim: int) -> Array:
+    return x.squeeze(axis=dim)
+
+
+@retraced
 def _arg(op: str, input: Any, dim: int | None, keepdim: bool) -> Tensor:
     check_flag(op, "keepdim", keepdim)
     x = as_tensor(op, input)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.autograd.tape import traced
 from nnlite.autograd.tensor import Tensor, wrap
 from nnlite.backend import Array, array_module
 from nnlite.errors import DtypeError, ShapeError
@@ -164,12 +165,17 @@ def _places(op: str, x: Tensor, dim: Any, index: Any, into: bool = False) -> tup
         return ()
     if not i.ndim:
         return (check_indices(op, i, x.shape[d], d),)
+    grid: tuple[Any, ...] = traced(_grid, op, i, x.shape[d], d)
+    return grid
+
+
+def _grid(op: str, i: Array, size: int, d: int) -> tuple[Any, ...]:
     xp = array_module(i)
     grid: list[Any] = [
         xp.arange(n).reshape((1,) * k + (n,) + (1,) * (i.ndim - k - 1))
         for k, n in enumerate(i.shape)
     ]
-    grid[d] = check_indices(op, i, x.shape[d], d)
+    grid[d] = check_indices(op, i, size, d)
     return tuple(grid)
 
 

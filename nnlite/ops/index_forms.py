@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.autograd.tape import refuse_reading, retraced
 from nnlite.autograd.tensor import Tensor
-from nnlite.backend import Array, array_module, backend_of, is_array
+from nnlite.backend import NUMPY, Array, array_module, backend_of, is_array
 from nnlite.backend.dtypes import int64
 from nnlite.errors import ArgumentError, DtypeError, NnliteIndexError
 from nnlite.ops.common import as_index, check_same_device, like
@@ -101,7 +102,10 @@ def _normal_form(op: str, x: Tensor, item: Any) -> Any:
             raise _bad_index(op, type(item).__name__) from None
     if item.dtype.kind not in "ib":
         raise _bad_index(op, item.dtype.name)
-    return item.item() if not item.ndim else item
+    if item.ndim:
+        return item
+    refuse_reading(op)
+    return item.item()
 
 
 def _bad_index(op: str, got: str) -> DtypeError:
@@ -180,18 +184,23 @@ def check_index(op: str, i: int, size: int, dim: int) -> int:
     return i
 
 
+@retraced
 def check_indices(op: str, index: Array, size: int, dim: int) -> Array:
     """An integer array of indices as int64, all in [-size, size); negative ones are resolved.
 
+    On a device nobody looks, and what an index beyond the end takes is undefined.
+
     Raises:
-        NnliteIndexError: one does not.
+        NnliteIndexError: one lies outside.
     """
-    if index.size:
+    negative = True
+    if index.size and backend_of(index) is NUMPY:  # to look would be to wait for a device
         low, high = int(index.min()), int(index.max())
         if low < -size or high >= size:
             raise _outside(op, low if low < -size else high, size, dim)
-        if low < 0:
-            index = array_module(index).where(index < 0, index + size, index)
+        negative = low < 0
+    if negative:
+        index = array_module(index).where(index < 0, index + size, index)
     return index.astype(int64, copy=False)
 
 

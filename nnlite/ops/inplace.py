@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from nnlite.autograd.fit import is_expandable
-from nnlite.autograd.inplace import assign, refuse_leaf
+from nnlite.autograd.inplace import assign, refuse_leaf, write
 from nnlite.autograd.modes import is_grad_enabled
 from nnlite.autograd.op import Op
+from nnlite.autograd.tape import traced
 from nnlite.autograd.tensor import Tensor, wrap
 from nnlite.backend import Array, Generator, array_module, is_writable
 from nnlite.errors import ArgumentError, ShapeError
@@ -70,9 +71,13 @@ def in_place(function: Callable[..., Tensor], name: str) -> Callable[..., Tensor
 
 def _before(x: Tensor) -> Tensor:
     """x as it is now, at its place in the graph: what backward may need once x is overwritten."""
-    old = wrap(x.array.copy())
+    old = wrap(traced(_copied, x.array))
     old.node, old.requires_grad = x.node, x.requires_grad
     return old
+
+
+def _copied(x: Array) -> Array:
+    return x.copy()
 
 
 def copy_(x: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
@@ -164,6 +169,5 @@ def _overwrite(op: str, x: Tensor, value: Tensor) -> Tensor:
         )
     if is_grad_enabled() and (x.requires_grad or value.requires_grad):
         return assign(x, Overwrite.apply(x, value), op)
-    x.array[...] = value.array
-    x.bump_version()
+    traced(write, x, value)
     return x

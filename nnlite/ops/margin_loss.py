@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nnlite.autograd.tape import retraced
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import array_module
 from nnlite.errors import ArgumentError, ShapeError
@@ -231,6 +232,7 @@ def _alike(op: str, x: Any, y: Any, argument: str) -> tuple[Tensor, Tensor]:
     return a, b
 
 
+@retraced
 def _signs(op: str, target: Any) -> Tensor:
     t = as_tensor(op, target, "target")
     if not bool(((t.array == 1) | (t.array == -1)).all()):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from nnlite.autograd.tape import retraced, traced
 from nnlite.autograd.tensor import Tensor, wrap
-from nnlite.backend import array_module, quiet
+from nnlite.backend import Array, quiet
 from nnlite.errors import ArgumentError, DtypeError, ShapeError
 from nnlite.ops.arithmetic import add, mul, sub
 from nnlite.ops.common import as_index, check_same_device, need_float
 from nnlite.ops.inplace import check_writable
 from nnlite.ops.shape import reshape
-from nnlite.ops.standardize import moments, normalized
+from nnlite.ops.standardize import inverse_root, moments, normalized
 
 __all__ = ["batch_norm", "check_eps", "group_norm", "instance_norm", "layer_norm"]
 
@@ -75,10 +76,10 @@ def batch_norm(
             got=str(x.shape),
             hint="a single value has no variance; use a larger batch, or eval()",
         )
-    m, v = moments(x.array, dims)
+    m, v = traced(moments, x.array, dims)
     if n and mean is not None and var is not None:
-        _update("batch_norm", mean, m.reshape(-1), momentum)
-        _update("batch_norm", var, v.reshape(-1) * (n / (n - 1)), momentum)
+        _update("batch_norm", mean, m, 1.0, momentum)
+        _update("batch_norm", var, v, n / (n - 1), momentum)
     return normalized(x, w, b, dims, epsilon, affine, (m, v))
 
 
@@ -127,10 +128,10 @@ def instance_norm(
             got=str(x.shape),
             hint="a single value has no variance",
         )
-    m, v = moments(x.array, dims)
+    m, v = traced(moments, x.array, dims)
     if x.array.size and mean is not None and var is not None:
-        _update("instance_norm", mean, m.reshape(x.shape[:2]).mean(axis=0), momentum)
-        _update("instance_norm", var, v.reshape(x.shape[:2]).mean(axis=0) * (n / (n - 1)), momentum)
+        _update("instance_norm", mean, m, 1.0, momentum)
+        _update("instance_norm", var, v, n / (n - 1), momentum)
     return normalized(x, w, b, dims, epsilon, affine, (m, v))
 
 
@@ -327,10 +328,13 @@ def _running(op: str, x: Tensor, mean: Any, var: Any) -> list[Tensor | None]:
     return _per_channel(op, x, running_mean=mean, running_var=var)
 
 
-def _update(op: str, running: Tensor, batch: Any, momentum: float) -> None:
+@retraced
+def _update(op: str, running: Tensor, found: Array, factor: float, momentum: float) -> None:
+    """Move a running statistic towards factor * found, averaged over the samples: (N, C, ...)."""
     check_writable(running, op)
     share = float(momentum)
     with quiet():
+        batch = found.reshape(len(found), -1).mean(axis=0) * factor
         running.array[...] = running.array * (1 - share) + batch * share
     running.bump_version()
 
@@ -354,9 +358,8 @@ def _by_running(
             got="None",
             hint="pass running_mean and running_var, or take those of the input",
         )
-    centre = wrap(mean.array.reshape(affine))
-    with quiet():
-        scale = wrap((1 / array_module(var.array).sqrt(var.array + eps)).reshape(affine))
+    centre = reshape(mean, affine)
+    scale = reshape(wrap(traced(inverse_root, var.array, eps)), affine)
     factor = scale if w is None else mul(reshape(w, affine), scale)
     y = mul(sub(x, centre), factor)
     return y if b is None else add(y, reshape(b, affine))

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from nnlite.autograd.op import Op
+from nnlite.autograd.tape import retraced
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Array, array_module
 from nnlite.ops.common import as_float, as_tensor, need_numbers, wrap_result, zeros_like
@@ -235,18 +236,21 @@ def _rounded(op: str, input: Any, how: str) -> Tensor:
     return out
 
 
+@retraced
 def isinf(input: Tensor) -> Tensor:
     """Whether infinite, element by element."""
     x = as_tensor("isinf", input)
     return wrap_result(array_module(x.array).isinf(x.array), x)
 
 
+@retraced
 def isnan(input: Tensor) -> Tensor:
     """Whether NaN, element by element."""
     x = as_tensor("isnan", input)
     return wrap_result(array_module(x.array).isnan(x.array), x)
 
 
+@retraced
 def isfinite(input: Tensor) -> Tensor:
     """Whether neither infinite nor NaN, element by element."""
     x = as_tensor("isfinite", input)

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from nnlite.autograd.op import Op
+from nnlite.autograd.tape import traced
 from nnlite.autograd.tensor import Tensor, wrap
 from nnlite.backend import Array
 from nnlite.errors import ArgumentError, ShapeError
@@ -235,7 +236,7 @@ def _avg_pool(
     windows = _windows(op, x, spatial, kernel_size, stride, padding, 1, ceil_mode)
     if divisor_override is None:
         counts = _counts(windows, bool(count_include_pad))
-        divisor = counts if isinstance(counts, int) else like(x.array, counts, x.dtype)
+        divisor = counts if isinstance(counts, int) else traced(like, x.array, counts, x.dtype)
     else:
         divisor = as_index(op, "divisor_override", divisor_override)
         if divisor == 0:

@@ -6,6 +6,7 @@ from typing import Any
 
 from nnlite.autograd.fit import is_expandable
 from nnlite.autograd.op import Op
+from nnlite.autograd.tape import traced
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Array, array_module
 from nnlite.errors import ArgumentError, ShapeError
@@ -78,17 +79,21 @@ def binary_cross_entropy(
     check_reduction(op, reduction)
     check_unused(op, size_average=size_average, reduce=reduce)
     p, t = float_pair(op, input, target)
-    inside = (p.array >= 0) & (p.array <= 1)
+    traced(_check_probabilities, op, p.array)
+    losses: Tensor = BinaryCrossEntropy.apply(p, t)
+    return reduced(_weighted(op, losses, weight), reduction)
+
+
+def _check_probabilities(op: str, p: Array) -> None:
+    inside = (p >= 0) & (p <= 1)
     if not bool(inside.all()):
         raise ArgumentError(
             op,
             "input",
             expected="probabilities from 0 to 1",
-            got=str(p.array[~inside][0].item()),
+            got=str(p[~inside][0].item()),
             hint="apply sigmoid first, or use binary_cross_entropy_with_logits",
         )
-    losses: Tensor = BinaryCrossEntropy.apply(p, t)
-    return reduced(_weighted(op, losses, weight), reduction)
 
 
 def binary_cross_entropy_with_logits(

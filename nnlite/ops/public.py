@@ -39,10 +39,14 @@ from nnlite.ops.gather_scatter import (
     take_along_dim,
 )
 from nnlite.ops.indexing import narrow, select
+from nnlite.ops.interchange import from_dlpack
 from nnlite.ops.joining import cat, chunk, concat, hstack, meshgrid, split, stack, unbind, vstack
 from nnlite.ops.linalg import addmm, bmm, dot, matmul, mm, mv, outer
 from nnlite.ops.logic import (
+    all,
     allclose,
+    any,
+    count_nonzero,
     equal,
     isclose,
     logical_and,
@@ -80,7 +84,7 @@ from nnlite.ops.random import (
     randperm,
 )
 from nnlite.ops.rearranging import diag, diagonal, flip, roll, tril, triu
-from nnlite.ops.reduce import all, any, count_nonzero, mean, norm, prod, std, sum, var
+from nnlite.ops.reduce import mean, norm, prod, std, sum, var
 from nnlite.ops.selection import clamp, maximum, minimum, where
 from nnlite.ops.shape import (
     broadcast_to,
@@ -213,6 +217,7 @@ __all__ = [
     "flipud",
     "floor",
     "floor_divide",
+    "from_dlpack",
     "from_numpy",
     "full",
     "full_like",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nnlite.autograd.tape import traced
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import (
     Device,
@@ -64,7 +65,8 @@ def rand(
         ShapeError, DtypeError: a size that is none; a dtype that is not floating.
     """
     shape = check_size("rand", spread(size))
-    array = pick_generator("rand", generator).uniform(shape, _float("rand", dtype))
+    draw = pick_generator("rand", generator).uniform
+    array = traced(draw, shape, _float("rand", dtype))
     return _on(device, array, requires_grad)
 
 
@@ -77,7 +79,8 @@ def randn(
 ) -> Tensor:
     """Independent numbers, normal with mean 0 and variance 1; see ``rand``."""
     shape = check_size("randn", spread(size))
-    array = pick_generator("randn", generator).normal(shape, _float("randn", dtype))
+    draw = pick_generator("randn", generator).normal
+    array = traced(draw, shape, _float("randn", dtype))
     return _on(device, array, requires_grad)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from nnlite.autograd.op import Op
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Array, array_module, as_dtype
-from nnlite.backend.dtypes import int64, uint8
+from nnlite.backend.dtypes import int64
 from nnlite.backend.summation import count, total
 from nnlite.errors import ArgumentError, DtypeError
 from nnlite.ops.common import (
@@ -27,9 +27,6 @@ from nnlite.ops.selection import Where
 from nnlite.ops.spread import Spread, Sum
 
 __all__ = [
-    "all",
-    "any",
-    "count_nonzero",
     "mean",
     "norm",
     "prod",
@@ -323,34 +320,6 @@ def norm(
         return summed
     out: Tensor = Norm.apply(x, p=order, dims=dims, keepdim=keepdim)
     return out
-
-
-def all(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
-    """Whether all elements along the given dimensions are True (or not zero); booleans."""
-    check_flag("all", "keepdim", keepdim)
-    x = as_tensor("all", input)
-    dims = normalize_dims("all", dim, x.ndim)
-    return _truth((x.array != 0).all(axis=dims, keepdims=keepdim), x)
-
-
-def any(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
-    """Whether some element along the given dimensions is True (or not zero); booleans."""
-    check_flag("any", "keepdim", keepdim)
-    x = as_tensor("any", input)
-    dims = normalize_dims("any", dim, x.ndim)
-    return _truth((x.array != 0).any(axis=dims, keepdims=keepdim), x)
-
-
-def _truth(result: Array, x: Tensor) -> Tensor:
-    # uint8 was PyTorch's boolean dtype once, and all and any still keep it
-    return wrap_result(result.astype(x.dtype) if x.dtype == uint8 else result, x)
-
-
-def count_nonzero(input: Tensor, dim: Dim = None) -> Tensor:
-    """How many elements along the given dimensions are not zero; int64."""
-    x = as_tensor("count_nonzero", input)
-    dims = normalize_dims("count_nonzero", dim, x.ndim)
-    return wrap_result(total(x.array != 0, dims, False), x)
 
 
 # -- arguments -------------------------------------------------------------------------------

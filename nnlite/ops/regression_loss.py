@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from nnlite.autograd.op import Op
+from nnlite.autograd.tape import traced
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Array, array_module
 from nnlite.errors import ArgumentError, ShapeError
@@ -260,8 +261,12 @@ def _variance(op: str, x: Tensor, var: Any) -> Tensor:
                 got=f"shape {v.shape}",
                 hint="one variance per number, or one per row",
             )
-    if bool((v.array < 0).any()):
+    traced(_refuse_negative, op, v.array)
+    return v
+
+
+def _refuse_negative(op: str, var: Array) -> None:
+    if bool((var < 0).any()):
         raise ArgumentError(
             op, "var", expected="variances >= 0", got="a negative one", hint="exp makes positive"
         )
-    return v

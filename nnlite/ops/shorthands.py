@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nnlite.autograd.tape import refuse_reading
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Dtype, Generator, array_module, as_dtype, backend_of
 from nnlite.backend.dtypes import promote, scalar_dtype
@@ -248,6 +249,7 @@ def repeat_interleave(input: Tensor, repeats: int | Tensor, dim: int | None = No
             got=f"shape {counts.shape}",
             hint="repeats says for each slice how often it is taken",
         )
+    refuse_reading("repeat_interleave")
     if counts.size and bool((counts < 0).any()):
         raise ArgumentError(op, "repeats", expected=">= 0", got="a negative number", hint="0 drops")
     xp = array_module(x.array)
@@ -265,6 +267,7 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
         ArgumentError: a probability outside [0, 1], or NaN.
     """
     p = need_float("bernoulli", input).detach()
+    refuse_reading("bernoulli")
     xp = array_module(p.array)
     if not bool(xp.all((p.array >= 0) & (p.array <= 1))):
         raise ArgumentError(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from nnlite.autograd.op import Op
+from nnlite.autograd.tape import retraced
 from nnlite.autograd.tensor import Tensor, wrap
-from nnlite.backend import Array, array_module, as_dtype, backend_of
+from nnlite.backend import NUMPY, Array, array_module, as_dtype, backend_of
 from nnlite.backend.dtypes import int64
 from nnlite.errors import ArgumentError, DtypeError, NnliteIndexError, ShapeError
 from nnlite.ops.common import (
@@ -155,6 +156,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     return wrap(xp.stack(found, axis=1))
 
 
+@retraced
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """int64 (*, num_classes): 1 at the class that tensor names, 0 elsewhere.
 
@@ -185,6 +187,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     return wrap((i.reshape((*i.shape, 1)) == classes).reshape(shape).astype(int64))
 
 
+@retraced
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """How often each of 0, 1, 2 ... occurs in a 1-d integer tensor, or the sum of its weights.
 
@@ -226,7 +229,7 @@ def _integers(op: str, argument: str, x: Tensor) -> Array:
 
 
 def _check_classes(op: str, i: Array, count: int) -> None:
-    if i.size and int(i.min()) < 0:
+    if backend_of(i) is NUMPY and i.size and int(i.min()) < 0:
         raise NnliteIndexError(
             op, "input", expected="numbers of 0 or more", got=str(int(i.min())), hint="count from 0"
         )

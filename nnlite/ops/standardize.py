@@ -23,6 +23,7 @@ from typing import Any, TypeAlias
 
 from nnlite.autograd.fit import SumTo
 from nnlite.autograd.op import Op
+from nnlite.autograd.tape import traced
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Array, array_module, quiet
 from nnlite.backend.dtypes import float64
@@ -163,11 +164,16 @@ def normalized(
         affine: the shape in which w and b broadcast to x.
         found: mean and variance, where the caller has them.
     """
-    m, v = moments(x.array, dims) if found is None else found
-    with quiet():
-        r = 1 / array_module(v).sqrt(v + eps)
+    m, v = traced(moments, x.array, dims) if found is None else found
+    r = traced(inverse_root, v, eps)
     out: Tensor = Normalize.apply(x, w, b, dims=dims, eps=eps, stats=(m, r), affine=affine)
     return out
+
+
+def inverse_root(v: Array, eps: float) -> Array:
+    """1 / sqrt(v + eps)."""
+    with quiet():
+        return 1 / array_module(v).sqrt(v + eps)
 
 
 def _standardized(x: Array, stats: Stats) -> Array:

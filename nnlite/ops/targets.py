@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from nnlite.autograd.tape import traced
 from nnlite.autograd.tensor import Tensor
-from nnlite.backend import array_module
+from nnlite.backend import NUMPY, Array, Dtype, array_module, backend_of
 from nnlite.backend.dtypes import bool_, int64
 from nnlite.errors import ArgumentError, DtypeError, NnliteIndexError, ShapeError
 from nnlite.ops.arithmetic import div
@@ -37,33 +38,51 @@ class Targets:
         t, w = as_tensor(op, target, "target"), check_weight(op, x, weight, dim)
         check_same_device(op, x, t)
         _check_shape(op, x, t, dim)
-        n, xp = x.shape[dim], array_module(x.array)
-        index = t.array.astype(int64).reshape((*t.shape[:dim], 1, *t.shape[dim:]))
-        if ignore_index is None:
-            self.valid = xp.ones_like(index, dtype=bool_)
-        else:
-            self.valid = index != as_index(op, "ignore_index", ignore_index)
-        outside = self.valid & ((index < 0) | (index >= n))
-        if bool(outside.any()):
-            label = int(index[outside][0])
-            raise NnliteIndexError(
-                op,
-                "target",
-                expected=f"labels from 0 to {n - 1}: input {x.shape} has {n} classes",
-                got=f"label {label}",
-                hint="labels count from 0; ignore_index names one to leave out",
-            )
-        self.index = xp.where(self.valid, index, 0)
-        self.factor = self.valid.astype(x.dtype)
-        if w is not None and n:
-            self.factor = self.factor * w.array[self.index]
+        ignored = None if ignore_index is None else as_index(op, "ignore_index", ignore_index)
+        weights = None if w is None else w.array
+        found = traced(_prepared, op, t.array, x.shape, x.dtype, weights, dim, ignored)
+        self.index, self.valid, self.factor = found
 
     def reduced(self, losses: Tensor, reduction: str) -> Tensor:
         """The losses, their sum, or their sum over the sum of the samples' weights."""
         if reduction == "none":
             return losses
         total = sum(losses)
-        return total if reduction == "sum" else div(total, wrap_result(self.factor.sum(), losses))
+        return total if reduction == "sum" else div(total, traced(_total, self.factor, losses))
+
+
+def _total(factor: Array, losses: Tensor) -> Tensor:
+    return wrap_result(factor.sum(), losses)
+
+
+def _prepared(
+    op: str,
+    labels: Array,
+    shape: tuple[int, ...],
+    dtype: Dtype,
+    w: Array | None,
+    dim: int,
+    ignored: int | None,
+) -> tuple[Array, Array, Array]:
+    """index, valid and factor of Targets."""
+    n, xp = shape[dim], array_module(labels)
+    index = labels.astype(int64).reshape((*labels.shape[:dim], 1, *labels.shape[dim:]))
+    valid = xp.ones_like(index, dtype=bool_) if ignored is None else index != ignored
+    outside = valid & ((index < 0) | (index >= n))
+    here = backend_of(labels) is NUMPY
+    if here and bool(outside.any()):
+        raise NnliteIndexError(
+            op,
+            "target",
+            expected=f"labels from 0 to {n - 1}: input {shape} has {n} classes",
+            got=f"label {int(index[outside][0])}",
+            hint="labels count from 0; ignore_index names one to leave out",
+        )
+    index = xp.where(valid & ~outside, index, 0)
+    factor = valid.astype(dtype)
+    if not here:  # to look would be to wait for the device: the loss is NaN instead
+        factor = xp.where(outside, xp.nan, factor).astype(dtype)
+    return index, valid, factor * w[index] if w is not None and n else factor
 
 
 def check_weight(op: str, x: Tensor, weight: Any, dim: int) -> Tensor | None:

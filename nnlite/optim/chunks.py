@@ -6,7 +6,7 @@ threads. Small parameters, whose dozens of calls take longer than their numbers,
 together, updated as one vector and copied back.
 
 The rules know nothing of this: ``_update`` sees a vector where it saw a parameter, and computes
-the same numbers, bit by bit.
+the same numbers, bit by bit. On a device one kernel updates them all: see fused.py.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from nnlite.autograd import Tensor
 from nnlite.autograd.tensor import wrap
 from nnlite.backend import NUMPY, Array, backend_of
 from nnlite.backend.threads import get_num_threads, run
+from nnlite.optim.fused import Fused, is_possible
 
 CHUNK = 2**16
 """Elements of a piece for one thread: what a rule passes over several times stays in the cache."""
@@ -54,28 +55,40 @@ class Plan:
     def __init__(
         self, params: list[Tensor], state: State, scalars: set[str], options: dict[str, Any]
     ) -> None:
-        self._params = params
         self._options = _without_lr(options)
-        self._pieces: list[_Piece | _Pack | _Whole] = []
+        self._pieces: list[_Piece | _Pack | _Whole | Fused] = []
         small: list[Tensor] = []
+        on_device = bool(params) and type(params[0].array) is not np.ndarray
+        self._on_device = on_device
         chunk = LARGE if get_num_threads() > 1 else CHUNK
         for p in params:
             if not _is_usual(p, state[p], scalars):
                 self._pieces.append(_Whole(p, state[p]))
+            elif on_device:
+                small.append(p)
             elif p.array.size > SMALL:
                 self._pieces += _cut(p, state[p], scalars, chunk)
             else:
                 small.append(p)
-        self._pieces += _packs(small, state, scalars)
-        self._held = [(p.array, state[p], _held(state[p], scalars)) for p in params]
-        self._numbers = [
-            len(state[p]) - len(held) for p, (_, _, held) in zip(params, self._held, strict=True)
+        for members in _alike(small, state, scalars):
+            if on_device:
+                self._pieces.append(Fused(members, [state[p] for p in members], scalars))
+            else:
+                self._pieces += _packs(members, state, scalars)
+        self._held = [(p, p.array, state[p], len(state[p])) for p in params]
+        self._buffers = [
+            (entries, name, entry, getattr(entry, "array", None))
+            for _, _, entries, _ in self._held
+            for name, entry in entries.items()
+            if name not in scalars
         ]
         self._size = sum(p.array.size for p in params)
 
     @staticmethod
     def is_possible(params: list[Tensor]) -> bool:
-        """Whether all lie in host memory without gaps, and none shares it with another."""
+        """Whether all lie in one memory without gaps, and none shares it with another."""
+        if params and type(params[0].array) is not np.ndarray:
+            return is_possible(params)
         ranges = []
         for p in params:
             x = p.array
@@ -88,24 +101,21 @@ class Plan:
 
     def fits(self, params: list[Tensor], state: State, options: dict[str, Any]) -> bool:
         """Whether everything lies where it lay when the plan was made."""
-        if len(params) != len(self._params) or _without_lr(options) != self._options:
+        if len(params) != len(self._held) or _without_lr(options) != self._options:
             return False
-        known = zip(params, self._params, self._held, self._numbers, strict=True)
-        for p, q, (x, entries, held), numbers in known:
-            if p is not q or p.array is not x or state[p] is not entries:
+        for p, (q, x, entries, count) in zip(params, self._held, strict=True):
+            if p is not q or p.array is not x or state[p] is not entries or len(entries) != count:
                 return False
-            if len(entries) != len(held) + numbers:
+        for entries, name, entry, array in self._buffers:
+            found = entries.get(name)
+            if found is not entry or getattr(found, "array", None) is not array:
                 return False
-            for name, (entry, array) in held.items():
-                found = entries.get(name)
-                if found is not entry or getattr(found, "array", None) is not array:
-                    return False
         return all(piece.is_alike() for piece in self._pieces)
 
     def step(self, update: Update, options: SimpleNamespace) -> None:
         """One step of all parameters, by the rule ``update``."""
         pieces = self._pieces
-        if self._size > LARGE:
+        if self._size > LARGE and not self._on_device:
             run([partial(piece.step, update, options) for piece in pieces])
         else:
             for piece in pieces:
@@ -221,20 +231,11 @@ class _Whole:
         """The rule did so itself."""
 
 
-def _held(entries: dict[str, Any], scalars: set[str]) -> dict[str, tuple[Any, Any]]:
-    """The entries that are no numbers, each with its array."""
-    return {
-        name: (entry, getattr(entry, "array", None))
-        for name, entry in entries.items()
-        if name not in scalars
-    }
-
-
 def _is_usual(p: Tensor, entries: dict[str, Any], scalars: set[str]) -> bool:
     """Whether all entries but the numbers lie in memory as p does, so that they can be cut."""
     return all(
         isinstance(entry, Tensor)
-        and backend_of(entry.array) is NUMPY
+        and backend_of(entry.array) is backend_of(p.array)
         and entry.dtype == p.dtype
         and entry.shape == p.shape
         and entry.array.flags.c_contiguous
@@ -254,21 +255,25 @@ def _cut(p: Tensor, entries: dict[str, Any], scalars: set[str], chunk: int) -> I
         yield _Piece(p, entries, scalars, slice(size * k // count, size * (k + 1) // count))
 
 
-def _packs(small: list[Tensor], state: State, scalars: set[str]) -> Iterator[_Pack]:
-    """Packs of parameters of one dtype whose state has the same entries and numbers."""
+def _alike(params: list[Tensor], state: State, scalars: set[str]) -> Iterator[list[Tensor]]:
+    """The parameters in groups of one dtype whose state has the same entries and numbers."""
     alike: dict[Any, list[Tensor]] = {}
-    for p in small:
+    for p in params:
         entries = state[p]
         numbers = tuple((name, entries[name]) for name in sorted(scalars & set(entries)))
         alike.setdefault((p.dtype, tuple(sorted(entries)), numbers), []).append(p)
-    for members in alike.values():
-        while members:
-            size = count = 0
-            while count < len(members) and size + members[count].array.size <= CHUNK:
-                size += members[count].array.size
-                count += 1
-            yield _Pack(members[:count], state, scalars)
-            members = members[count:]
+    yield from alike.values()
+
+
+def _packs(members: list[Tensor], state: State, scalars: set[str]) -> Iterator[_Pack]:
+    """Packs of parameters that are alike."""
+    while members:
+        size = count = 0
+        while count < len(members) and size + members[count].array.size <= CHUNK:
+            size += members[count].array.size
+            count += 1
+        yield _Pack(members[:count], state, scalars)
+        members = members[count:]
 
 
 def _without_lr(options: dict[str, Any]) -> dict[str, Any]:

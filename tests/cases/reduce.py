@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from nnlite.ops import logic
 from nnlite.ops import reduce as R
 from nnlite.ops import spread as S
 from nnlite.ops.extremum import Amax, Amin
@@ -184,9 +185,9 @@ CASES = [
     OpCase("std", (R.Std,), R.std, torch.std, _variances),
     OpCase("norm", (R.Norm, Amax, Amin, Abs), R.norm, torch.norm, _norms),
     OpCase("norm 0", (S.Sum,), R.norm, torch.norm, _zero_norms, differentiable=False),
-    OpCase("all", (), R.all, torch.all, _truths, differentiable=False),
-    OpCase("any", (), R.any, torch.any, _truths, differentiable=False),
+    OpCase("all", (), logic.all, torch.all, _truths, differentiable=False),
+    OpCase("any", (), logic.any, torch.any, _truths, differentiable=False),
     OpCase(
-        "count_nonzero", (), R.count_nonzero, torch.count_nonzero, _counts, differentiable=False
+        "count_nonzero", (), logic.count_nonzero, torch.count_nonzero, _counts, differentiable=False
     ),
 ]

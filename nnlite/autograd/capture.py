@@ -1,0 +1,176 @@
+"""capture: a training step without its Python.
+
+The first calls of a captured step run as usual, while a tape notes every Op and every call that
+came through ``traced`` (backward, an optimizer's step), with the arrays that each took and gave.
+Once two calls did the same, later ones go down the list: the forwards fill the nodes of one graph,
+which is kept, with new values, and the engine walks it as always. The same functions compute the
+same bits; what is left out is all around them, from modules and checks to the making of Tensors.
+See tape.py (what takes part), recording.py (the tape) and replay.py (its entries).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from nnlite.autograd.modes import _state, is_grad_enabled
+from nnlite.autograd.recording import Recording, Tape
+from nnlite.autograd.tensor import Tensor, wrap
+from nnlite.backend import is_plain
+from nnlite.errors import CaptureError, DtypeError
+
+RECORDINGS = 3
+"""So many calls may differ from the one before: the first may make what later ones find."""
+
+SIGNATURES = 16
+"""So many combinations of shapes are captured; others run as usual."""
+
+
+class Captured:
+    """A step that is replayed. Made by ``capture``."""
+
+    def __init__(self, step: Callable[..., Any]) -> None:
+        self._step = step
+        self._tapes: dict[Any, Tape] = {}
+        self._ready: set[Any] = set()
+        self._tries: dict[Any, int] = {}
+        self._lock = threading.RLock()  # a replay writes to the one graph
+
+    def __call__(self, *inputs: Any) -> Any:
+        """One step."""
+        if _state.get()[2] is not None:  # part of a larger step that is being captured
+            return self._step(*inputs)
+        key = _signature(inputs)
+        with self._lock:
+            if key in self._ready:
+                return self._tapes[key].replay([x.array for x in inputs if isinstance(x, Tensor)])
+            if key not in self._tapes and len(self._tapes) == SIGNATURES:
+                return self._step(*inputs)
+            return self._record(key, inputs)
+
+    def is_captured(self, *inputs: Any) -> bool:
+        """Whether a call with inputs of these shapes and dtypes would be a replay."""
+        return _signature(inputs) in self._ready
+
+    def _record(self, key: Any, inputs: tuple[Any, ...]) -> Any:
+        # views, so that two inputs which are one array, or one that step also finds by itself,
+        # are told apart
+        inputs = tuple([wrap(x.array[...]) if isinstance(x, Tensor) else x for x in inputs])
+        tape = Tape(inputs)
+        with Recording(tape):
+            result = self._step(*inputs)
+            tape.finish(result)
+        before = self._tapes.get(key)
+        self._tapes[key] = tape
+        if before is not None:
+            difference = tape.difference(before)
+            if not difference:
+                tape.close()
+                self._ready.add(key)
+            else:
+                self._tries[key] = self._tries.get(key, 1) + 1
+                if self._tries[key] == RECORDINGS:
+                    raise _unlike(difference)
+        return _detached(result)
+
+
+def capture(step: Callable[..., Any]) -> Captured:
+    """A step that does the same as ``step``, faster: without the Python around its operations.
+
+    The first two calls with inputs of certain shapes and dtypes run as usual and are recorded;
+    from the third on the recording is replayed. Each call is one step, and computes the same bits
+    as ``step`` would. Inputs of other shapes, such as the last batch of an epoch, are recorded for
+    themselves. ::
+
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        step = nnlite.capture(step)
+        for x, y in loader:
+            loss = step(x, y)
+
+    What step does beside tensor operations, backward and the optimizer's methods is not repeated:
+    ``print``, counters, the choice between two ways. ``model.eval()`` after the capture changes
+    nothing in it: capture training and evaluation separately. The learning rate and all else that
+    the optimizer looks up may change between calls.
+
+    Args:
+        step: a function of Tensors (and of other values, whose every combination counts as another
+            shape) that returns Tensors in tuples, lists or dicts, or None. backward has to
+            be called inside, if at all: the tensors that a call returns are cut off the graph.
+
+    Returns:
+        The captured step, to be called like step. Safe to call from several threads: they wait
+        for each other.
+
+    Raises (when called):
+        CaptureError: the step reads values (``loss.item()``: return the loss and read it outside),
+            does other things from call to call, or computes with arrays that it made outside of
+            tensor operations.
+        DtypeError: an input that is neither a Tensor nor hashable.
+    """
+    if not callable(step):
+        raise DtypeError(
+            "capture",
+            "step",
+            expected="a function",
+            got=type(step).__name__,
+            hint="capture(step), not capture(step(x, y))",
+        )
+    return Captured(step)
+
+
+def _signature(inputs: tuple[Any, ...]) -> Any:
+    key: list[Any] = [is_grad_enabled(), is_plain()]
+    for i, x in enumerate(inputs):
+        if isinstance(x, Tensor):
+            if x._requires_grad:
+                raise CaptureError(
+                    "capture",
+                    f"input {i}",
+                    expected="a tensor that requires no gradient",
+                    got="one that does",
+                    hint="call requires_grad_() on a leaf that the step finds by itself, or do "
+                    "not capture the step",
+                )
+            key.append((type(x.array), x.array.shape, x.array.dtype))
+        else:
+            key.append(x)
+    found = tuple(key)
+    try:
+        hash(found)
+    except TypeError:
+        raise DtypeError(
+            "capture",
+            "inputs",
+            expected="Tensors, and numbers, strings and the like",
+            got=", ".join(type(x).__name__ for x in inputs),
+            hint="pass each tensor as an argument of its own",
+        ) from None
+    return found
+
+
+def _detached(result: Any) -> Any:
+    """What step returned, without its graph, as replays return it."""
+    if isinstance(result, Tensor):
+        return wrap(result.array)
+    if isinstance(result, (tuple, list)):
+        return type(result)([_detached(x) for x in result])
+    if isinstance(result, dict):
+        return {name: _detached(x) for name, x in result.items()}
+    return result
+
+
+def _unlike(difference: str) -> CaptureError:
+    return CaptureError(
+        "capture",
+        expected="a step that does the same with the same tensors in each call",
+        got=difference,
+        hint="tensors made inside the step by other means than tensor operations, and numbers that "
+        "change, become inputs of the step",
+    )
