@@ -1,5 +1,6 @@
 """Arrays, devices, dtypes and random numbers: the one layer that knows array libraries apart."""
 
+from nnlite.backend.cuda import load_cupy
 from nnlite.backend.device import CPU, Device, device
 from nnlite.backend.dtypes import Dtype, as_dtype, is_float
 from nnlite.backend.plain import is_plain, plain_kernels
@@ -13,7 +14,9 @@ from nnlite.backend.registry import (
     backend_of,
     is_array,
     is_writable,
+    names_device,
     register,
+    same_device,
 )
 from nnlite.backend.rng import Generator, default_generator, manual_seed
 from nnlite.backend.threads import get_num_threads, set_num_threads
@@ -38,10 +41,13 @@ __all__ = [
     "is_float",
     "is_plain",
     "is_writable",
+    "load_cupy",
     "manual_seed",
+    "names_device",
     "plain_kernels",
     "quiet",
     "register",
+    "same_device",
     "set_num_threads",
     "unhush",
 ]

@@ -26,17 +26,19 @@ class Device:
         """The error that says why no array can be made on this device."""
         return DeviceError(
             "device",
-            expected="a device of this version of nnlite: 'cpu'",
+            expected="a device that nnlite knows: 'cpu', 'cuda' or 'cuda:INDEX'",
             got=repr(str(self)),
-            hint="CUDA is not supported yet; leave device= out, or use 'cpu'",
+            hint="leave device= out, or use 'cpu'",
         )
 
 
 CPU = Device("cpu")
 
 
-def device(name: str | Device, index: int | None = None) -> Device:
+def device(name: str | Device | int, index: int | None = None) -> Device:
     """A device from its name, as ``torch.device``: ``device("cpu")``, ``device("cuda:0")``.
+
+    A number is that of a GPU: ``device(1)`` is ``device("cuda:1")``.
 
     Making one touches no hardware; whether it is there shows when an array is put on it.
 
@@ -45,6 +47,8 @@ def device(name: str | Device, index: int | None = None) -> Device:
     """
     if isinstance(name, Device):
         return name
+    if isinstance(name, int) and not isinstance(name, bool) and name >= 0 and index is None:
+        return Device("cuda", name)
     kind, colon, number = name.partition(":") if isinstance(name, str) else ("", "", "")
     if not kind.isalpha() or (colon and not number.isdecimal()) or (colon and index is not None):
         raise DeviceError(

@@ -14,6 +14,7 @@ from nnlite.ops.common import (
     as_float,
     check_flag,
     check_number,
+    check_same_device,
     check_same_dtype,
     like,
     need_float,
@@ -239,6 +240,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         DtypeError: integers.
     """
     x, w = need_float("prelu", input), need_float("prelu", weight, "weight")
+    check_same_device("prelu", x, w)
     check_same_dtype("prelu", x, w, "weight")
     channels = x.shape[1] if x.ndim > 1 else 1
     if w.ndim > 1 or w.array.size not in (1, channels):

@@ -8,12 +8,22 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.tensor import Tensor, wrap
-from nnlite.backend import Backend, Device, Dtype, as_dtype, backend_for, backend_of, is_array
+from nnlite.backend import (
+    NUMPY,
+    Backend,
+    Device,
+    Dtype,
+    as_dtype,
+    backend_for,
+    backend_of,
+    is_array,
+)
 from nnlite.backend import device as make_device
 from nnlite.backend.dtypes import DEFAULT_FLOAT, bool_, int64, scalar_dtype
 from nnlite.errors import ArgumentError, DtypeError, ShapeError
 from nnlite.ops import common
 from nnlite.ops.host_data import check_fits, masked, to_host
+from nnlite.ops.interchange import cuda_array, is_cuda_array
 from nnlite.ops.sizes import check_size, spread
 
 __all__ = [
@@ -55,16 +65,20 @@ def tensor(
         DtypeError: text, None, objects, complex numbers, half precision.
         ShapeError: lists of unequal lengths.
         ArgumentError: a number that does not fit into dtype.
+        DeviceError: device is not there; or lists hold tensors of a device, and none is named.
+        DeviceMemoryError: device has no room for it.
     """
     wanted = None if dtype is None else as_dtype(dtype, "tensor")
     if isinstance(data, Tensor):
         data = data.array
-    if is_array(data) and (device is None or backend_of(data).device == make_device(device)):
+    elif is_cuda_array(data):
+        data = cuda_array("tensor", data)
+    if is_array(data) and (device is None or backend_of(data) is _backend(device)):
         found = as_dtype(data.dtype, "tensor")
         check_fits("tensor", data, wanted)
         array = data.astype(wanted or found, order="C", copy=True)
     else:
-        host = to_host("tensor", data, wanted)
+        host = to_host("tensor", data, wanted, moves=device is not None)
         check_fits("tensor", host, wanted)
         array = _backend(device).asarray(np.array(host, dtype=wanted, order="C"))
     return Tensor(array, requires_grad)
@@ -73,15 +87,22 @@ def tensor(
 def as_tensor(data: Any, dtype: object = None, device: str | Device | None = None) -> Tensor:
     """As ``tensor``, but data itself, or its memory, is used where dtype and device allow.
 
-    A Tensor stays in the graph. Raises what ``tensor`` raises.
+    That holds for Tensors, which stay in the graph, and for arrays of NumPy, CuPy, and, on a CUDA
+    device, of any other library (PyTorch). Raises what ``tensor`` raises.
     """
+    if not isinstance(data, (Tensor, np.ndarray)):
+        if is_cuda_array(data):
+            data = cuda_array("as_tensor", data)
+        if is_array(data):
+            as_dtype(data.dtype, "as_tensor")
+            data = wrap(data)
     if isinstance(data, np.ndarray) and (dtype is None or data.dtype == as_dtype(dtype)):
         as_dtype(data.dtype, "as_tensor")
-        if data.dtype.isnative and (device is None or make_device(device).type == "cpu"):
+        if data.dtype.isnative and (device is None or _backend(device) is NUMPY):
             return from_numpy(data)
     if not isinstance(data, Tensor):
         return tensor(data, dtype, device)
-    if device is not None and make_device(device) != data.device:
+    if device is not None and _backend(device) is not backend_of(data.array):
         return tensor(data, dtype, device)
     return data if dtype is None else common.cast(data, as_dtype(dtype, "as_tensor"))
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.tensor import Tensor
-from nnlite.backend import Dtype, as_dtype, backend_of, is_array
+from nnlite.backend import NUMPY, Dtype, as_dtype, backend_of, is_array
 from nnlite.backend.dtypes import DEFAULT_FLOAT, promote, scalar_dtype
-from nnlite.errors import ArgumentError, DtypeError, ShapeError
+from nnlite.errors import ArgumentError, DeviceError, DtypeError, ShapeError
 
 __all__ = ["check_fits", "masked", "to_host"]
 
@@ -17,8 +17,21 @@ _LISTS = (list, tuple, range)
 _NUMBERS = frozenset({bool, int, float})
 
 
-def to_host(op: str, data: Any, wanted: Dtype | None = None) -> np.ndarray[Any, Any]:
-    """Data as a NumPy array of a supported dtype; numbers unrounded where a dtype is wanted."""
+def to_host(
+    op: str, data: Any, wanted: Dtype | None = None, *, moves: bool = True
+) -> np.ndarray[Any, Any]:
+    """Data as a NumPy array of a supported dtype; numbers unrounded where a dtype is wanted.
+
+    Args:
+        op: for errors.
+        data: what nnlite.tensor takes.
+        wanted: the dtype asked for.
+        moves: whether the caller said where the result shall be, so that data may leave a device.
+
+    Raises:
+        DtypeError, ShapeError, ArgumentError: no such data.
+        DeviceError: lists hold tensors of a device, and moves is False.
+    """
     if isinstance(data, np.ma.MaskedArray):
         raise masked(op)
     if is_array(data):
@@ -26,15 +39,15 @@ def to_host(op: str, data: Any, wanted: Dtype | None = None) -> np.ndarray[Any, 
     elif isinstance(data, (np.ndarray, np.generic)):
         array = np.asarray(data)
     elif isinstance(data, _LISTS) or type(data) in _NUMBERS or not hasattr(data, "__array__"):
-        return _of_lists(op, data, wanted)
+        return _of_lists(op, data, wanted, moves)
     else:
         array = np.asarray(data)
     return array.astype(as_dtype(array.dtype, op), copy=False)
 
 
-def _of_lists(op: str, data: Any, wanted: Dtype | None) -> np.ndarray[Any, Any]:
+def _of_lists(op: str, data: Any, wanted: Dtype | None, moves: bool) -> np.ndarray[Any, Any]:
     dtypes: set[Dtype] = set()
-    plain = _plain_lists(op, data, dtypes, 0)
+    plain = _plain_lists(op, data, dtypes, 0, moves)
     try:
         array = np.array(plain)
     except ValueError as error:
@@ -58,7 +71,7 @@ def _of_lists(op: str, data: Any, wanted: Dtype | None) -> np.ndarray[Any, Any]:
     return array.astype(promote(list(dtypes), [], []) if dtypes else DEFAULT_FLOAT, copy=False)
 
 
-def _plain_lists(op: str, data: Any, dtypes: set[Dtype], depth: int) -> Any:
+def _plain_lists(op: str, data: Any, dtypes: set[Dtype], depth: int, moves: bool) -> Any:
     """data with its Tensors turned into NumPy arrays; collects the dtypes of what it holds."""
     if isinstance(data, _LISTS):
         if depth == 64:
@@ -73,7 +86,7 @@ def _plain_lists(op: str, data: Any, dtypes: set[Dtype], depth: int) -> Any:
         if kinds <= _NUMBERS:
             dtypes.update(d for d in (scalar_dtype(kind()) for kind in kinds) if d)
             return data
-        return [_plain_lists(op, item, dtypes, depth + 1) for item in data]
+        return [_plain_lists(op, item, dtypes, depth + 1, moves) for item in data]
     number = scalar_dtype(data)
     if number is not None:
         dtypes.add(as_dtype(data.dtype, op) if isinstance(data, np.generic) else number)
@@ -88,7 +101,16 @@ def _plain_lists(op: str, data: Any, dtypes: set[Dtype], depth: int) -> Any:
             hint="convert text and other objects to numbers first",
         )
     dtypes.add(as_dtype(array.dtype, op))
-    return backend_of(array).to_numpy(array)
+    backend = backend_of(array)
+    if backend is not NUMPY and not moves:
+        raise DeviceError(
+            op,
+            "data",
+            expected="tensors of the CPU in lists, or device= to say where the result shall be",
+            got=f"one on {backend.device}",
+            hint="nnlite.stack([...]) joins tensors where they are; nothing moves by itself",
+        )
+    return backend.to_numpy(array)
 
 
 def check_fits(op: str, x: Any, dtype: Dtype | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from nnlite.autograd.op import Op
 from nnlite.autograd.tensor import Tensor
-from nnlite.backend import Array, array_module
+from nnlite.backend import Array, array_module, same_device
 from nnlite.backend.dtypes import promote
 from nnlite.errors import ArgumentError, DtypeError, NnliteIndexError, ShapeError
 from nnlite.ops.common import (
@@ -182,6 +182,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
         raise ArgumentError(
             "meshgrid", "indexing", expected="'ij' or 'xy'", got=repr(indexing), hint="try 'ij'"
         )
+    check_same_device("meshgrid", *xs)
     for i, x in enumerate(xs):
         check_same_dtype("meshgrid", xs[0], x, f"tensors[{i}]")
         if x.ndim > 1:
@@ -223,7 +224,7 @@ def _sequence(op: str, tensors: Any) -> list[Tensor]:
 
 def _one_dtype(op: str, xs: list[Tensor]) -> list[Tensor]:
     first = xs[0].dtype
-    if any(x.dtype != first or type(x.array) is not type(xs[0].array) for x in xs):
+    if any(x.dtype != first or not same_device(x.array, xs[0].array) for x in xs):
         check_same_device(op, *xs)
         dtype = promote([x.dtype for x in xs if x.ndim], [x.dtype for x in xs if not x.ndim], [])
         return [cast(x, dtype) for x in xs]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from numpy import ndarray
+
 from nnlite.autograd.op import Op
 from nnlite.autograd.tensor import Tensor
-from nnlite.backend import Array, array_module
+from nnlite.backend import Array, array_module, backend_of, same_device
 from nnlite.errors import DtypeError, ShapeError
 from nnlite.ops.arithmetic import add, mul
 from nnlite.ops.common import (
@@ -52,7 +54,7 @@ class Matmul(Op):
             y = product(_flat(a), b, columns)
             return y if a.ndim == 2 else y.reshape(a.shape[:-1] + b.shape[-1:])
         a = a.swapaxes(-1, -2) if ta else a
-        return product(a, b) if a.ndim == b.ndim == 2 else a @ b
+        return product(a, b) if a.ndim == b.ndim == 2 else backend_of(a).matmul(a, b)
 
     @staticmethod
     def backward(ctx: Any, gy: Any) -> Any:
@@ -309,6 +311,7 @@ def _is_plain_linear(x: Any, w: Any, b: Any) -> bool:
         xa.dtype is wa.dtype is ba.dtype
         and xa.dtype.kind == "f"
         and xa.__class__ is wa.__class__ is ba.__class__
+        and (xa.__class__ is ndarray or (same_device(xa, wa) and same_device(wa, ba)))
         and wa.ndim == 2
         and xa.ndim > 0
         and xa.shape[-1] == wa.shape[1]
