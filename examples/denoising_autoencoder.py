@@ -32,6 +32,7 @@ from nnlite.data import DataLoader, TensorDataset
 from nnlite.data.transforms import ToTensor
 from nnlite.errors import ArgumentError
 from nnlite.metrics import Tally
+from nnlite.train import Running
 
 PENALTY = 0.1
 NOISE_MEAN, NOISE_STD = 0.1, 0.2
@@ -202,15 +203,15 @@ def train_autoencoder(run: Run, seed: int, variant: Variant, train_set: TensorDa
     loader = DataLoader(train_set, batch_size=run.batch_size, shuffle=True)
     with run.stoppable():
         for epoch in range(1, run.epochs + 1):
-            total, started = 0.0, time.perf_counter()
+            running, started = Running(), time.perf_counter()
             for x, _ in loader:
                 seen = add_noise(x) if variant.noise else x
                 optimizer.zero_grad()
                 loss = F.mse_loss(model(seen), x)  # mean over batch * 784
                 loss.backward()
                 optimizer.step()
-                total += loss.item() * len(x)
-            trained.mse.append(total / len(train_set))
+                running.add(len(x), loss)
+            trained.mse.append(running.loss)
             run.record(f"{variant.name}/seed {seed}/mse", trained.mse[-1])
             run.log(
                 f"{variant.name}, seed {seed}, epoch {epoch}/{run.epochs}: MSE "
@@ -232,7 +233,7 @@ def train_classifier(
     loader = DataLoader(train_set, batch_size=run.batch_size, shuffle=True)
     with run.stoppable():
         for epoch in range(1, run.args.classifier_epochs + 1):
-            total = 0.0
+            running = Running()
             for x, y in loader:
                 model.zero_grad()
                 loss = F.nll_loss(model(x), y)
@@ -240,9 +241,9 @@ def train_classifier(
                 with nnlite.no_grad():
                     for p in model.parameters():
                         p -= CLASSIFIER_LR * p.grad
-                total += loss.item() * len(x)
+                running.add(len(x), loss)
             tally = evaluate(model, test_set)
-            trained.error.append(total / len(train_set))
+            trained.error.append(running.loss)
             trained.accuracy.append(100 * tally.accuracy)
             trained.matrix = tally.matrix
             run.record(f"{name}_error", trained.error[-1])

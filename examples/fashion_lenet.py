@@ -78,8 +78,7 @@ def train_epoch(
             loss = F.cross_entropy(logits, labels)
             loss.backward()
             optimizer.step()
-            correct = (logits.argmax(1) == labels).sum().item()
-            bar.add(len(labels), loss.item(), correct)
+            bar.add(len(labels), loss, (logits.argmax(1) == labels).sum())
     return bar
 
 
@@ -91,7 +90,7 @@ def evaluate(model: nn.Module, dataset: TensorDataset) -> tuple[float, np.ndarra
     for images, labels in DataLoader(dataset, batch_size=500):
         logits = model(images)
         total += F.cross_entropy(logits, labels, reduction="sum").item()
-        probabilities.append(F.softmax(logits, dim=1).numpy())
+        probabilities.append(F.softmax(logits, dim=1).cpu().numpy())
     return total / len(dataset), np.concatenate(probabilities)
 
 
@@ -153,6 +152,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, help="default: 100, on the sample 32")
     parser.add_argument("--lr", type=float, default=1e-3, help="Adam's learning rate (1e-3)")
     parser.add_argument("--seed", type=int, default=0, help="of weights and shuffling (0)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument("--out", metavar="DIR", default="runs/lenet", help="where pictures go")
     return parser.parse_args(arguments)
 
@@ -175,6 +175,7 @@ def writable_folder(name: str) -> Path:
 
 def run(args: argparse.Namespace) -> None:
     """Load, train, test, draw."""
+    nnlite.zeros(1, device=args.device)  # a device that is not there says so now
     data = load_fashion_mnist(args.data, download=not args.no_download, progress=download_progress)
     epochs = args.epochs if args.epochs is not None else (15 if data.is_sample else 5)
     batch = args.batch_size if args.batch_size is not None else (32 if data.is_sample else 100)
@@ -185,10 +186,10 @@ def run(args: argparse.Namespace) -> None:
     out = writable_folder(args.out)
     print(f"data: {data.source}")
     nnlite.manual_seed(args.seed)
-    train = prepare(data.train_images, data.train_labels)
-    test = prepare(data.test_images, data.test_labels)
+    train = prepare(data.train_images, data.train_labels).to(args.device)
+    test = prepare(data.test_images, data.test_labels).to(args.device)
     loader = DataLoader(train, batch_size=batch, shuffle=True)
-    model = LeNet()
+    model = LeNet().to(args.device)
     optimizer = optim.Adam(model.parameters(), lr=args.lr)
     parameters = sum(p.numel() for p in model.parameters())
     print(

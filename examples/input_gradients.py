@@ -20,6 +20,7 @@ from examples.shared.published import FIRST_THREE, TOP_TEN
 from nnlite import nn, optim, viz
 from nnlite.data import DataLoader, TensorDataset
 from nnlite.data.transforms import Compose, Normalize, ToTensor
+from nnlite.train import Running
 
 BATCH = 60
 # training loss by epoch that PyTorch 2.13 reaches with the seeds 0, 1, 2, 200
@@ -81,7 +82,7 @@ def train(run: Run, seed: int, train_set: TensorDataset, test_set: TensorDataset
     trained = Trained(model)
     with run.stoppable():
         for epoch in range(1, run.epochs + 1):
-            total_loss, correct = 0.0, 0
+            running = Running()
             gradients = nnlite.zeros(run.batch_size, 784, device=run.device, dtype=run.dtype)
             for images, labels in loader:
                 images.requires_grad_()  # a leaf: backward leaves a gradient in it
@@ -91,10 +92,9 @@ def train(run: Run, seed: int, train_set: TensorDataset, test_set: TensorDataset
                 loss.backward()
                 optimizer.step()
                 gradients[: len(images)] += images.grad  # a last batch may have fewer rows
-                total_loss += loss.item() * len(images)
-                correct += int((logits.argmax(1) == labels).sum().item())
+                running.add(len(images), loss, (logits.argmax(1) == labels).sum())
             trained.vectors.append((gradients / divisor).mean(0).cpu().numpy())
-            mean_loss, share = total_loss / len(train_set), 100 * correct / len(train_set)
+            mean_loss, share = running.loss, 100 * running.correct / len(train_set)
             test = 100 * np.mean(predict(model, test_set) == run.data.test_labels)
             run.record(f"seed {seed}/train_loss", mean_loss)
             run.record(f"seed {seed}/train_accuracy", share)

@@ -145,7 +145,9 @@ def train(
                 loss = F.cross_entropy(model(images), labels)
                 loss.backward()
                 optimizer.step()
-                losses.append(loss.item())
+                losses.append(loss.detach())
+            # read at the end of the epoch: a GPU is waited for once
+            losses = nnlite.stack(losses).tolist()
             seconds = time.perf_counter() - started
             predictions = predict(model, test_set)
             accuracy = 100 * float(np.mean(predictions == run.data.test_labels))

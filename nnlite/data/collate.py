@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from nnlite.autograd.tensor import Tensor, wrap
-from nnlite.backend import Array, array_module, as_dtype, backend_of
+from nnlite.backend import Array, array_module, as_dtype, backend_of, is_array
 from nnlite.backend.dtypes import promote
 from nnlite.errors import ArgumentError, DeviceError, DtypeError, GraphError, ShapeError
 
@@ -36,7 +36,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     first = batch[0]
     if isinstance(first, Tensor):
         return _stack(batch)
-    if isinstance(first, (np.ndarray, np.generic)):
+    if isinstance(first, (np.ndarray, np.generic)) or is_array(first):
         return _stack([_tensor(x, k) for k, x in enumerate(batch)])
     if isinstance(first, (bool, int, float)):
         return _numbers(batch)
@@ -51,7 +51,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
 
 def default_convert(sample: Any) -> Any:
     """A sample with its NumPy arrays as Tensors, at any depth; the rest stays as it is."""
-    if isinstance(sample, (np.ndarray, np.generic)) and sample.dtype.kind in "biuf":
+    if _is_numbers(sample):
         return _tensor(sample, 0)
     if isinstance(sample, Mapping):
         return {key: default_convert(value) for key, value in sample.items()}
@@ -65,15 +65,21 @@ def default_convert(sample: Any) -> Any:
 def _tensor(x: object, k: int) -> Tensor:
     if isinstance(x, Tensor):
         return x
-    if not isinstance(x, (np.ndarray, np.generic)) or x.dtype.kind not in "biuf":
+    if not _is_numbers(x):
         raise _unfit(x, k)
-    return wrap(np.asarray(x, dtype=as_dtype(x.dtype, _OP)))
+    return wrap(array_module(x).asarray(x, dtype=as_dtype(x.dtype, _OP)))
+
+
+def _is_numbers(x: Any) -> TypeGuard[Array]:
+    """Whether x is an array, or a NumPy scalar, that a Tensor can hold."""
+    found = isinstance(x, (np.ndarray, np.generic)) or is_array(x)
+    return found and x.dtype.kind in "biuf"
 
 
 def _stack(samples: Sequence[Any]) -> Tensor:
     arrays: list[Array] = []
     for k, x in enumerate(samples):
-        if not isinstance(x, (Tensor, np.ndarray, np.generic)):
+        if not isinstance(x, Tensor) and not _is_numbers(x):
             raise _unfit(x, k)
         x = _tensor(x, k)
         if x.requires_grad:

@@ -8,13 +8,17 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 from nnlite.autograd.tensor import Tensor, wrap
-from nnlite.backend import Array, Generator, array_module, backend_of
+from nnlite.backend import CPU, Array, Device, Generator, array_module
 from nnlite.data.collate import default_collate
+from nnlite.data.resident import Gatherer, beside, gatherer_of, take_rows, to_device
 from nnlite.data.sampler import random_order
 from nnlite.errors import ArgumentError, DtypeError, GraphError, NnliteIndexError, ShapeError
 
 T_co = TypeVar("T_co", covariant=True)
+D = TypeVar("D", bound="TensorDataset")
 
 
 class Dataset(Generic[T_co]):
@@ -22,7 +26,8 @@ class Dataset(Generic[T_co]):
 
     Three more methods are optional. ``__getitems__(indices)``, as in PyTorch, returns a list of
     samples. ``__getbatch__(indices)`` returns them as one batch, equal to what default_collate
-    makes of the samples; it lets a DataLoader gather a batch at once.
+    makes of the samples; it lets a DataLoader gather a batch at once. ``__gatherer__()`` returns a
+    ``nnlite.data.resident.Gatherer``, or None: it lets a DataLoader gather on the dataset's device.
     """
 
     def __getitem__(self, index: int) -> T_co:
@@ -122,6 +127,25 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
             return super().__getbatch__(indices)
         return [wrap(_take(x.array, indices, len(self))) for x in self.tensors]
 
+    def __gatherer__(self) -> Gatherer | None:
+        devices = {x.device for x in self.tensors}
+        own = overrides(self, TensorDataset, "__getitem__") or overrides(
+            self, TensorDataset, "__getbatch__"
+        )
+        if own or len(devices) > 1 or CPU in devices:
+            return None
+        arrays = [x.array for x in self.tensors]
+        return Gatherer(devices.pop(), lambda index: [wrap(take_rows(x, index)) for x in arrays])
+
+    def to(self: D, device: str | Device, non_blocking: bool = False) -> D:
+        """Move all tensors to a device, where a DataLoader then gathers the batches; returns self.
+
+        Raises:
+            DeviceError: a device that is not there; nothing has changed then.
+        """
+        self.tensors = tuple(x.to(device=device, non_blocking=non_blocking) for x in self.tensors)
+        return self
+
 
 class Subset(Dataset[T_co]):
     """The samples of a dataset at the given indices, in that order."""
@@ -147,6 +171,17 @@ class Subset(Dataset[T_co]):
         if overrides(self, Subset, "__getitem__") or overrides(self, Subset, "__getitems__"):
             return super().__getbatch__(indices)
         return get_batch(self.dataset, [self.indices[i] for i in indices])
+
+    def __gatherer__(self) -> Gatherer | None:
+        if any(overrides(self, Subset, f"__get{what}__") for what in ("item", "items", "batch")):
+            return None
+        whole = gatherer_of(self.dataset)
+        if whole is None:
+            return None
+        size = len(self.dataset)  # type: ignore[arg-type]
+        numbers = _checked("Subset", self.indices, size) % max(size, 1)
+        chosen = to_device(numbers, whole.device)
+        return Gatherer(whole.device, lambda index: whole.take(take_rows(chosen, index)))
 
 
 class ConcatDataset(Dataset[Any]):
@@ -238,13 +273,15 @@ def _rows(x: Array, index: Any) -> Tensor:
 
 
 def _take(x: Array, indices: Sequence[int], size: int) -> Array:
-    import numpy as np
+    return take_rows(x, beside(_checked("TensorDataset", indices, size), x))
 
+
+def _checked(op: str, indices: Sequence[int], size: int) -> np.ndarray[Any, Any]:
     chosen = np.asarray(indices, dtype=np.int64)
     outside = (chosen < -size) | (chosen >= size)
     if outside.any():
-        raise _outside("TensorDataset", chosen[outside][0], size)
-    return array_module(x).take(x, backend_of(x).asarray(chosen), axis=0)
+        raise _outside(op, chosen[outside][0], size)
+    return chosen
 
 
 def _outside(op: str, index: object, size: int) -> NnliteIndexError:

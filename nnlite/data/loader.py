@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from nnlite.backend import Generator
 from nnlite.data.collate import default_convert
 from nnlite.data.dataset import get_batch, get_samples
+from nnlite.data.pinning import find_pin, pinned
+from nnlite.data.resident import gatherer_of, to_device
 from nnlite.data.sampler import (
     BatchSampler,
     RandomSampler,
@@ -25,6 +28,11 @@ class DataLoader:
     Each ``iter(loader)`` is a pass of its own, with its own order, drawn when it begins. Samples
     are loaded in this process, batch by batch as they are asked for.
 
+    A dataset that was moved to a device (``dataset.to("cuda")``) is gathered there: the order of a
+    pass is put on the device once, the same order as on the CPU for the same seed, and no batch is
+    copied to the host or from it. That needs no collate_fn, batch_sampler or sampler of your own;
+    with one of these the indices of each batch are copied to the device.
+
     Args:
         dataset: has ``len(dataset)`` and ``dataset[i]``.
         batch_size: samples per batch; the last batch may be smaller. None: no batches, single
@@ -35,9 +43,11 @@ class DataLoader:
         num_workers: accepted for PyTorch's sake; above 0 it warns that there are no workers.
         collate_fn: makes a batch of a list of samples. None: default_collate, or the dataset's
             ``__getbatch__``, which gives the same at once.
-        pin_memory, timeout, worker_init_fn, multiprocessing_context, prefetch_factor,
-            persistent_workers, pin_memory_device, in_order: accepted for PyTorch's sake; without
-            workers they mean nothing.
+        pin_memory: put the batches into page-locked host memory, from which
+            ``x.to("cuda", non_blocking=True)`` does not wait. Without a GPU it warns, as PyTorch.
+        pin_memory_device: the device to pin for, where there are several kinds.
+        timeout, worker_init_fn, multiprocessing_context, prefetch_factor, persistent_workers,
+            in_order: accepted for PyTorch's sake; without workers they mean nothing.
         drop_last: leave out a last batch that is not full.
         generator: the source of randomness of shuffle; the context's default generator where None.
 
@@ -45,6 +55,7 @@ class DataLoader:
         ArgumentError: batch_size is not a whole number of at least 1, num_workers not one of at
             least 0, or options exclude each other.
         DtypeError: dataset has no length or no items, or generator is none of nnlite's.
+        DeviceError: pin_memory_device names a device that is not there.
     """
 
     def __init__(
@@ -124,6 +135,7 @@ class DataLoader:
         self.persistent_workers = persistent_workers
         self.pin_memory_device = pin_memory_device
         self.in_order = in_order
+        self._pin = find_pin(pin_memory_device) if pin_memory else None
 
     def __len__(self) -> int:
         """The number of batches, or of samples where batch_size is None."""
@@ -131,9 +143,26 @@ class DataLoader:
         return len(counted)
 
     def __iter__(self) -> Iterator[Any]:
+        batches: Iterator[Any]
         if self.batch_sampler is None:
-            return map(self._sample, iter(self.sampler))
-        return map(self._batch, iter(self.batch_sampler))
+            batches = map(self._sample, iter(self.sampler))
+        else:
+            batches = self._gathered() or map(self._batch, iter(self.batch_sampler))
+        return batches if self._pin is None else map(partial(pinned, pin=self._pin), batches)
+
+    def _gathered(self) -> Iterator[Any] | None:
+        """The batches of a pass, made on the dataset's device; None where that cannot be."""
+        sampler: Any = self.sampler
+        batched = type(self.batch_sampler) is BatchSampler and self.batch_sampler.sampler is sampler
+        known = type(sampler) in (RandomSampler, SequentialSampler)
+        if self.collate_fn is not None or not batched or not known:
+            return None
+        gatherer = gatherer_of(self.dataset)
+        if gatherer is None or len(sampler.data_source) > len(self.dataset):
+            return None
+        order = to_device(sampler.order(), gatherer.device)
+        size, count = cast(int, self.batch_size), len(self)
+        return (gatherer.take(order[k * size : (k + 1) * size]) for k in range(count))
 
     def _sample(self, index: int) -> Any:
         convert = self.collate_fn or default_convert

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sized
 from typing import Generic, TypeVar
 
-from nnlite.backend import Generator, default_generator
+import numpy as np
+
+from nnlite.backend import Array, Generator, array_module, default_generator
 from nnlite.errors import ArgumentError, DtypeError
 
 T = TypeVar("T")
@@ -26,6 +28,10 @@ class SequentialSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         return iter(range(len(self.data_source)))
+
+    def order(self) -> Array:
+        """The indices of a pass as an array, int64."""
+        return np.arange(len(self.data_source))
 
     def __len__(self) -> int:
         return len(self.data_source)
@@ -68,16 +74,25 @@ class RandomSampler(Sampler[int]):
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def __iter__(self) -> Iterator[int]:
+        return iter(self.order().tolist())
+
+    def order(self) -> Array:
+        """The indices of a pass, drawn now: an int64 array where the generator's numbers lie."""
         size, wanted = len(self.data_source), self.num_samples
         if size == 0:
-            return iter(())
+            return np.arange(0)
+        generator = self.generator or default_generator()
         if self.replacement:
-            generator = self.generator or default_generator()
-            return iter(generator.integers(0, size, (wanted,)).tolist())
-        order: list[int] = []
-        while len(order) < wanted:
-            order += random_order(size, self.generator, "RandomSampler")
-        return iter(order[:wanted])
+            return generator.integers(0, size, (wanted,))
+        # a last permutation may be needed in part only
+        drawn = [generator.permutation(size) for _ in range(-(-wanted // size))]
+        if not drawn:
+            return np.arange(0)
+        return (
+            drawn[0][:wanted]
+            if len(drawn) == 1
+            else array_module(drawn[0]).concatenate(drawn)[:wanted]
+        )
 
     def __len__(self) -> int:
         return self.num_samples

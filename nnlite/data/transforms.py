@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.tensor import Tensor, wrap
-from nnlite.backend import Array, Dtype, array_module, as_dtype, backend_of, is_array, is_float
+from nnlite.backend import Array, Dtype, array_module, as_dtype, is_array, is_float
+from nnlite.data.resident import to_device
 from nnlite.errors import ArgumentError, DtypeError, GraphError, ShapeError
 
 _MODES = ("constant", "edge", "reflect", "symmetric")
@@ -301,9 +302,7 @@ class Normalize:
                 got=str(x.shape),
                 hint="mean and std have one number per channel",
             )
-        asarray = backend_of(x).asarray
-        mean = asarray(np.array(self.mean, x.dtype).reshape(-1, 1, 1))  # (C or 1, 1, 1)
-        std = asarray(np.array(self.std, x.dtype).reshape(-1, 1, 1))
+        mean, std = self._beside(self.mean, x), self._beside(self.std, x)
         if not self.inplace:
             out = x - mean
             out /= std
@@ -312,6 +311,13 @@ class Normalize:
         x /= std
         tensor.bump_version()
         return tensor
+
+    @staticmethod
+    def _beside(numbers: tuple[float, ...], x: Array) -> Any:
+        """One number as it is, several as an array (C, 1, 1) on x's device and in its dtype."""
+        if len(numbers) == 1:
+            return numbers[0]  # nothing to copy to a device with each batch
+        return to_device(np.array(numbers, x.dtype).reshape(-1, 1, 1), wrap(x).device)
 
     def __repr__(self) -> str:
         return f"Normalize(mean={self.mean}, std={self.std})"

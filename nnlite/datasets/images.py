@@ -6,17 +6,22 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from nnlite.autograd.tensor import wrap
+from nnlite.backend import CPU, Array, Device, is_array
+from nnlite.backend import device as make_device
 from nnlite.data.collate import default_collate
 from nnlite.data.dataset import Dataset, overrides
+from nnlite.data.resident import Gatherer, beside, take_rows, to_device
 from nnlite.data.transforms import is_batched
 from nnlite.datasets.download import Progress
 from nnlite.datasets.sources import Options, load
 from nnlite.datasets.specs import DatasetSpec
+
+D = TypeVar("D", bound="ImageDataset")
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +91,8 @@ class ImageDataset(Dataset[tuple[Any, Any]]):
             to be had.
 
     Attributes:
-        data: uint8 array (N, 28, 28).
-        targets: int64 array (N,).
+        data: uint8 array (N, 28, 28), of NumPy unless ``to`` moved it.
+        targets: int64 array (N,), likewise.
         classes: names of the labels.
         source, is_sample, verified: as in ImageData.
 
@@ -116,6 +121,8 @@ class ImageDataset(Dataset[tuple[Any, Any]]):
         split = "train" if train else "test"
         options = Options(root=root, download=download, progress=progress, sample=sample)
         found = load(self.spec, options, (split,))
+        self.data: Array
+        self.targets: Array
         self.data, self.targets, _ = found.splits[split]
         self.root = root
         self.train = train
@@ -142,19 +149,48 @@ class ImageDataset(Dataset[tuple[Any, Any]]):
 
     def __getbatch__(self, indices: Sequence[int]) -> Any:
         batched = self.transform is None or is_batched(self.transform)
-        if not batched or overrides(self, ImageDataset, "__getitem__"):
+        on_host = wrap(self.data).device == CPU
+        if (on_host and not batched) or overrides(self, ImageDataset, "__getitem__"):
             return super().__getbatch__(indices)
-        chosen = np.asarray(indices, np.int64)
-        images: Any = np.take(self.data, chosen, axis=0)  # (B, 28, 28)
-        labels = np.take(self.targets, chosen)
-        if self.transform is not None:
-            images = self.transform.batch(images)  # type: ignore[attr-defined]
+        return self._take(beside(np.asarray(indices, np.int64), self.data))
+
+    def __gatherer__(self) -> Gatherer | None:
+        if wrap(self.data).device == CPU or any(
+            overrides(self, ImageDataset, name) for name in ("__getitem__", "__getbatch__")
+        ):
+            return None
+        return Gatherer(wrap(self.data).device, self._take)
+
+    def _take(self, index: Array) -> list[Any]:
+        """The batch of some sample numbers, given on the device of the images."""
+        images: Any = take_rows(self.data, index)  # (B, 28, 28)
+        labels = take_rows(self.targets, index)
+        if is_batched(self.transform):
+            images = self.transform.batch(images)  # type: ignore[union-attr]
+        elif self.transform is not None:
+            images = default_collate([self.transform(image) for image in images])
         return [
-            wrap(images) if isinstance(images, np.ndarray) else images,
+            wrap(images) if is_array(images) else images,
             wrap(labels)
             if self.target_transform is None
-            else default_collate([self.target_transform(int(label)) for label in labels]),
+            else default_collate([self.target_transform(k) for k in labels.tolist()]),
         ]
+
+    def to(self: D, device: str | Device, non_blocking: bool = False) -> D:
+        """Move images and labels to a device as they are, uint8 and int64; returns self.
+
+        ``data`` and ``targets`` are then arrays of that device, and a DataLoader makes its batches
+        there: it gathers the images and has the transform work on them where they lie. A transform
+        must then be one of nnlite's, or one that takes an array of the device. A target_transform
+        gets ints, for which each batch of labels is copied to the host.
+
+        Raises:
+            DeviceError: a device that is not there; nothing has changed then.
+        """
+        where = make_device(device)
+        moved = [to_device(x, where, non_blocking) for x in (self.data, self.targets)]
+        self.data, self.targets = moved
+        return self
 
     def __repr__(self) -> str:
         split = "train" if self.train else "test"

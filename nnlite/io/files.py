@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from nnlite.backend import Device
 from nnlite.errors import ArgumentError, DtypeError
 from nnlite.files import PathType
 from nnlite.io.npz import load_npz, save_npz
 from nnlite.io.safetensors import load_safetensors, save_safetensors
-from nnlite.io.weights import Weights
+from nnlite.io.weights import Weights, target_device
 
 _FORMATS: dict[str, tuple[Callable[..., None], Callable[..., Weights]]] = {
     ".safetensors": (save_safetensors, load_safetensors),
@@ -36,12 +37,15 @@ def load(f: PathType, map_location: Any = None, *, weights_only: bool = True) ->
     """Name -> Tensor from a ``.safetensors`` or ``.npz`` file: for ``Module.load_state_dict``.
 
     Args:
-        map_location: a device to move the tensors to; default: the CPU.
+        map_location: the device to put the tensors on, the CPU by default; or a dict such as
+            ``{"cpu": "cuda"}``. A file does not say where its tensors once lay.
         weights_only: there is nothing else to load; False is refused.
 
     Raises:
         ArgumentError: another ending, or weights_only=False.
         DataError: the file is missing, cut short, corrupt, or no such file. Nothing is loaded then.
+        DeviceError: map_location is not there.
+        DtypeError: map_location is no device.
         MissingExtraError: ``.safetensors`` without the package safetensors.
     """
     if not weights_only:
@@ -52,11 +56,25 @@ def load(f: PathType, map_location: Any = None, *, weights_only: bool = True) ->
             got=repr(weights_only),
             hint="objects would need pickle, which runs code from the file",
         )
-    weights = _format("load", f)[1](f)
-    if map_location is not None:
-        for name, tensor in weights.items():
-            weights[name] = tensor.to(map_location)
-    return weights
+    return _format("load", f)[1](f, target_device("load", "map_location", map_location))
+
+
+def load_file(filename: PathType, device: str | Device = "cpu") -> Weights:
+    """``load`` by the name and arguments of ``safetensors.torch.load_file``; npz files too.
+
+    Raises:
+        As ``load``.
+    """
+    return _format("load_file", filename)[1](filename, device)
+
+
+def save_file(tensors: Mapping[str, Any], filename: PathType) -> None:
+    """``save`` by the name and arguments of ``safetensors.torch.save_file``; npz files too.
+
+    Raises:
+        As ``save``.
+    """
+    save(tensors, filename)
 
 
 def _format(op: str, f: Any) -> tuple[Callable[..., None], Callable[..., Weights]]:

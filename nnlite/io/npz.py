@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnlite.backend import Device
 from nnlite.errors import DataError
 from nnlite.files import PathType, atomic_write
 from nnlite.io.weights import (
@@ -20,6 +21,7 @@ from nnlite.io.weights import (
     as_weights,
     bad_file,
     size_of,
+    target_device,
     what_it_is,
 )
 
@@ -64,8 +66,8 @@ def save_npz(state_dict: Mapping[str, Any], path: PathType) -> None:
                 np.lib.format.write_array(member, array, allow_pickle=False)
 
 
-def load_npz(path: PathType) -> Weights:
-    """Name -> Tensor, on the CPU, as ``Module.load_state_dict`` takes it.
+def load_npz(path: PathType, device: str | Device | None = None) -> Weights:
+    """Name -> Tensor on a device, the CPU by default, as ``Module.load_state_dict`` takes it.
 
     Reads what ``np.savez`` and ``np.savez_compressed`` write. Each header is checked against the
     size of its part before memory is taken.
@@ -73,10 +75,12 @@ def load_npz(path: PathType) -> Weights:
     Raises:
         DataError: the file is missing, no npz file, cut short, corrupt, or holds objects (pickle)
             or numbers that nnlite does not compute in. Nothing is loaded then.
+        DeviceError: device is not there.
     """
     import zipfile
     import zlib
 
+    target = target_device(_OP, "device", device)
     size = size_of(_OP, path)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -87,7 +91,7 @@ def load_npz(path: PathType) -> Weights:
         raise bad_file(
             _OP, path, "a sound npz file", f"{error}"[:200] or "the end", what_it_is(path)
         ) from error
-    return as_weights(arrays)
+    return as_weights(arrays, target)
 
 
 def _read_all(

@@ -12,9 +12,18 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.backend import Device
 from nnlite.extras import require
 from nnlite.files import PathType, atomic_write
-from nnlite.io.weights import Weights, as_arrays, as_weights, bad_file, size_of, what_it_is
+from nnlite.io.weights import (
+    Weights,
+    as_arrays,
+    as_weights,
+    bad_file,
+    size_of,
+    target_device,
+    what_it_is,
+)
 
 _DTYPES = {
     "F64": "float64",
@@ -45,8 +54,8 @@ def save_safetensors(state_dict: Mapping[str, Any], path: PathType) -> None:
         file.write(content)
 
 
-def load_safetensors(path: PathType) -> Weights:
-    """Name -> Tensor, on the CPU, as ``Module.load_state_dict`` takes it.
+def load_safetensors(path: PathType, device: str | Device | None = None) -> Weights:
+    """Name -> Tensor on a device, the CPU by default, as ``Module.load_state_dict`` takes it.
 
     The header is checked against the file before any number is read: names, dtypes, shapes and
     places in the file must fit together without gap, overlap or remainder.
@@ -54,10 +63,12 @@ def load_safetensors(path: PathType) -> Weights:
     Raises:
         DataError: the file is missing, no safetensors file, cut short, corrupt, or has numbers that
             nnlite does not compute in (half precision). Nothing is loaded then.
+        DeviceError: device is not there.
         MissingExtraError: the package safetensors is not installed.
     """
     op = "load_safetensors"
     package = require("safetensors", "safetensors", op)
+    target = target_device(op, "device", device)
     size_of(op, path)
     arrays = {}
     try:
@@ -78,4 +89,4 @@ def load_safetensors(path: PathType) -> Weights:
         raise bad_file(
             op, path, "a sound safetensors file", f"{error}"[:200], what_it_is(path)
         ) from error
-    return as_weights(arrays)
+    return as_weights(arrays, target)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.tensor import Tensor
-from nnlite.backend import backend_of, is_array
+from nnlite.backend import Device, backend_for, backend_of, is_array
+from nnlite.backend import device as make_device
 from nnlite.backend.dtypes import SUPPORTED
 from nnlite.errors import DataError, DtypeError
 from nnlite.files import PathType
@@ -77,9 +78,39 @@ def _is_storable(name: str) -> bool:
     return "\0" not in name and name != "__metadata__"
 
 
-def as_weights(arrays: Mapping[str, np.ndarray[Any, Any]]) -> Weights:
-    """Name -> Tensor, as load_state_dict takes it."""
-    return OrderedDict((name, Tensor(_sound(array))) for name, array in arrays.items())
+def as_weights(arrays: Mapping[str, np.ndarray[Any, Any]], device: Device | None = None) -> Weights:
+    """Name -> Tensor on a device, None being the CPU, as load_state_dict takes it."""
+    tensors = ((name, Tensor(_sound(array))) for name, array in arrays.items())
+    return OrderedDict((name, x if device is None else x.to(device=device)) for name, x in tensors)
+
+
+def target_device(op: str, argument: str, device: Any) -> Device | None:
+    """The device that tensors are to be loaded on, looked up before a file is read.
+
+    Args:
+        op, argument: for the error.
+        device: a Device or its name; a dict from devices to devices, of which "cpu" counts, since
+            that is where a file's numbers arrive; None for the CPU.
+
+    Raises:
+        DeviceError: a device that is not there.
+        DtypeError: anything else, a function for one.
+    """
+    if isinstance(device, Mapping):
+        device = {str(key): value for key, value in device.items()}.get("cpu")
+    if device is None:
+        return None
+    if not isinstance(device, (str, Device)):
+        raise DtypeError(
+            op,
+            argument,
+            expected="a device, its name, or a dict such as {'cpu': 'cuda'}",
+            got=type(device).__name__,
+            hint=f"name the device: {argument}='cpu'",
+        )
+    found = make_device(device)
+    backend_for(found)
+    return found
 
 
 def _sound(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

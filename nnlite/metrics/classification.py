@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.errors import ArgumentError, DtypeError, ShapeError
-from nnlite.metrics.inputs import Counts, Reals, as_labels, as_numpy
+from nnlite.metrics.inputs import Counts, Reals, as_labels, as_numpy, check_pairs
 
 __all__ = [
     "ClassCounts",
@@ -59,13 +59,7 @@ def confusion_matrix(targets: Any, predictions: Any, classes: int) -> Counts:
     check_classes("confusion_matrix", classes)
     t = as_labels("confusion_matrix", "targets", targets, classes)
     p = as_labels("confusion_matrix", "predictions", predictions, classes)
-    if t.shape != p.shape:
-        raise ShapeError(
-            "confusion_matrix",
-            expected="one prediction for each target",
-            got=f"{t.size} targets and {p.size} predictions",
-            hint="pass all batches, the ragged last one included",
-        )
+    check_pairs("confusion_matrix", t.size, p.size)
     flat = np.bincount(t * classes + p, minlength=classes * classes)
     return flat.reshape(classes, classes).astype(np.int64)
 

@@ -64,6 +64,26 @@ def as_labels(op: str, argument: str, values: Any, classes: int) -> Counts:
         NnliteIndexError: one lies outside.
     """
     labels = as_numpy(op, argument, values)
+    check_labels(op, argument, labels)
+    outside = labels[(labels < 0) | (labels >= classes)]
+    if outside.size:
+        raise NnliteIndexError(
+            op,
+            argument,
+            expected=f"classes from 0 to {classes - 1}",
+            got=str(outside[0]),
+            hint="labels count from 0",
+        )
+    return labels.astype(np.int64)
+
+
+def check_labels(op: str, argument: str, labels: Any) -> None:
+    """Refuse what cannot be class numbers, by shape and dtype alone; an array of any device.
+
+    Raises:
+        ShapeError: they are not 1-D.
+        DtypeError: they are not integers.
+    """
     if labels.ndim != 1:
         raise ShapeError(
             op,
@@ -80,13 +100,14 @@ def as_labels(op: str, argument: str, values: Any, classes: int) -> Counts:
             got=labels.dtype.name,
             hint="take the argmax over the classes first",
         )
-    outside = labels[(labels < 0) | (labels >= classes)]
-    if outside.size:
-        raise NnliteIndexError(
+
+
+def check_pairs(op: str, targets: int, predictions: int) -> None:
+    """Refuse lists of different lengths."""
+    if targets != predictions:
+        raise ShapeError(
             op,
-            argument,
-            expected=f"classes from 0 to {classes - 1}",
-            got=str(outside[0]),
-            hint="labels count from 0",
+            expected="one prediction for each target",
+            got=f"{targets} targets and {predictions} predictions",
+            hint="pass all batches, the ragged last one included",
         )
-    return labels.astype(np.int64)

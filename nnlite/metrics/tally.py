@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite.errors import ArgumentError, ShapeError
+from nnlite.backend import array_module
+from nnlite.errors import ArgumentError, NnliteError, ShapeError
 from nnlite.metrics.classification import (
     accuracy,
     check_classes,
@@ -14,7 +16,27 @@ from nnlite.metrics.classification import (
     confusion_matrix,
     misclassification_rate,
 )
-from nnlite.metrics.inputs import Counts, Reals, as_numpy, as_reals
+from nnlite.metrics.inputs import (
+    Counts,
+    Reals,
+    as_numpy,
+    as_reals,
+    check_labels,
+    check_pairs,
+)
+from nnlite.metrics.pending import as_array, fetch, is_far
+
+MOST_WAITING = 2**20
+"""Images whose answers may wait on a device; then they are read."""
+
+
+class _Batch(NamedTuple):
+    """What is counted of a batch: its loss, or None, and how many of its rows have a NaN."""
+
+    predictions: Any
+    targets: Any
+    loss: Any
+    spoilt: Any
 
 
 class Tally:
@@ -42,12 +64,17 @@ class Tally:
     def __init__(self, classes: int) -> None:
         check_classes("Tally", classes)
         self.classes = classes
-        self.matrix: Counts = np.zeros((classes, classes), np.int64)
+        self._matrix: Counts = np.zeros((classes, classes), np.int64)
         self._loss_sum = 0.0
         self._loss_samples = 0
+        self._waiting: list[_Batch] = []
+        self._images_waiting = 0
 
     def update(self, outputs: Any, targets: Any, loss: Any = None) -> None:
         """Count a batch; a batch that is refused is not counted.
+
+        What lies on a GPU stays there until the tally is read, so that the loop does not wait for
+        it. A wrong value (a NaN, a label outside) is then refused when the tally is first read.
 
         Args:
             outputs: scores of shape (N, K), of which the largest (the first, where several are) is
@@ -61,17 +88,36 @@ class Tally:
             ArgumentError: NaN among the scores: no class is the largest.
             DtypeError, NnliteIndexError: as ``confusion_matrix``.
         """
+        if is_far(outputs) or is_far(targets) or is_far(loss):
+            self._waiting.append(self._later(outputs, targets, loss))
+            self._images_waiting += len(self._waiting[-1].predictions)
+            if self._images_waiting >= MOST_WAITING:
+                self._settle()
+            return
+        self._settle()
         predictions = as_numpy("Tally.update", "outputs", outputs)
+        spoilt = 0
         if predictions.ndim == 2:
-            predictions = self._argmax(predictions)
-        counts = confusion_matrix(targets, predictions, self.classes)
-        n = len(predictions)
-        if loss is not None and n:  # the mean loss of no image is NaN, and weighs nothing
-            self._loss_sum += n * _number(loss)
-            self._loss_samples += n
-        self.matrix = self.matrix + counts
+            predictions, spoilt = self._answers(predictions)
+        self._count(_Batch(predictions, targets, loss, spoilt))
 
-    def _argmax(self, scores: Any) -> Any:
+    def _later(self, outputs: Any, targets: Any, loss: Any) -> _Batch:
+        """A batch to be counted later, checked as far as its shapes and dtypes go."""
+        op = "confusion_matrix"
+        answers, spoilt = _where_it_is("Tally.update", "outputs", outputs), 0
+        if answers.ndim == 2:
+            answers, spoilt = self._answers(answers)
+        labels = _where_it_is(op, "targets", targets)
+        check_labels(op, "targets", labels)
+        check_labels(op, "predictions", answers)
+        check_pairs(op, len(labels), len(answers))
+        if loss is not None:
+            loss = as_array(loss) if is_far(loss) else _number(loss)
+            _check_one(getattr(loss, "shape", ()))
+        return _Batch(answers, labels, loss, spoilt)
+
+    def _answers(self, scores: Any) -> tuple[Any, Any]:
+        """The class of the largest score in each row, and how many rows have a NaN."""
         if scores.shape[1] != self.classes:
             raise ShapeError(
                 "Tally.update",
@@ -80,15 +126,45 @@ class Tally:
                 got=str(scores.shape),
                 hint=f"the tally was made for {self.classes} classes",
             )
-        if scores.dtype.kind == "f" and np.isnan(scores).any():
+        spoilt = 0
+        if scores.dtype.kind == "f":
+            spoilt = array_module(scores).isnan(scores).any(axis=1).sum()
+        return scores.argmax(axis=1), spoilt
+
+    def _settle(self) -> None:
+        """Read the batches that wait, in one copy per dtype, and count them in their order."""
+        waiting, self._waiting, self._images_waiting = self._waiting, [], 0
+        read = iter(fetch([value for batch in waiting for value in batch]))
+        refused: NnliteError | None = None
+        for batch in zip(read, read, read, read, strict=True):
+            try:
+                self._count(_Batch(*batch))
+            except NnliteError as error:
+                refused = refused or error
+        if refused is not None:
+            raise refused
+
+    def _count(self, batch: _Batch) -> None:
+        n = len(batch.predictions)
+        if batch.spoilt:
             raise ArgumentError(
                 "Tally.update",
                 "outputs",
                 expected="numbers",
-                got=f"NaN in {int(np.isnan(scores).any(axis=1).sum())} of {len(scores)} rows",
+                got=f"NaN in {int(batch.spoilt)} of {n} rows",
                 hint="the training diverged: try a lower learning rate",
             )
-        return scores.argmax(axis=1)
+        counts = confusion_matrix(batch.targets, batch.predictions, self.classes)
+        if batch.loss is not None and n:  # the mean loss of no image is NaN, and weighs nothing
+            self._loss_sum += n * _number(batch.loss)
+            self._loss_samples += n
+        self._matrix = self._matrix + counts
+
+    @property
+    def matrix(self) -> Counts:
+        """The confusion matrix so far."""
+        self._settle()
+        return self._matrix
 
     @property
     def samples(self) -> int:
@@ -98,6 +174,7 @@ class Tally:
     @property
     def loss(self) -> float:
         """Mean loss per image, over those that came with a loss; NaN where none did."""
+        self._settle()
         return self._loss_sum / self._loss_samples if self._loss_samples else float("nan")
 
     @property
@@ -116,14 +193,23 @@ class Tally:
         return class_accuracy(self.matrix)
 
 
+def _where_it_is(op: str, argument: str, values: Any) -> Any:
+    """The values as an array: of their device, or of NumPy."""
+    return as_array(values) if is_far(values) else as_numpy(op, argument, values)
+
+
 def _number(loss: Any) -> float:
     value = as_reals("Tally.update", "loss", loss)
-    if value.size != 1:
+    _check_one(value.shape)
+    return float(value.item())
+
+
+def _check_one(shape: tuple[int, ...]) -> None:
+    if math.prod(shape) != 1:
         raise ShapeError(
             "Tally.update",
             "loss",
             expected="one number, the mean of the batch",
-            got=f"shape {value.shape}",
+            got=f"shape {shape}",
             hint='the losses of single images come from reduction="none"; take their mean()',
         )
-    return float(value.item())

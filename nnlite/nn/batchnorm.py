@@ -144,10 +144,10 @@ class _BatchNorm(_Running):
         tracked = self.num_batches_tracked
         if self.training and self.track_running_stats and tracked is not None:
             # counted only once the batch is accepted, unlike PyTorch, so as to retry after an error
-            seen = int(tracked.item()) + 1
-            share = 1 / seen if self.momentum is None else self.momentum
+            if self.momentum is None:
+                share = 1 / (int(tracked.item()) + 1)  # the one case that waits for a device
             y = ops.batch_norm(input, mean, var, self.weight, self.bias, True, share, self.eps)
-            tracked.fill_(seen)
+            tracked.add_(1)
             return y
         return ops.batch_norm(input, mean, var, self.weight, self.bias, by_batch, share, self.eps)
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeVar
 
 from nnlite.autograd.modes import no_grad
 from nnlite.autograd.tensor import Tensor
-from nnlite.backend import Device, as_dtype, is_float
+from nnlite.backend import Device, as_dtype, is_float, names_device
 from nnlite.errors import ArgumentError, DtypeError, ModuleAttributeError
 from nnlite.nn.hooks import Hooked
 from nnlite.nn.parameter import Parameter
@@ -241,13 +241,22 @@ class Module(Hooked, Stateful, Tree):
         ``to(dtype)``, ``to(device)``, ``to(device, dtype)`` or ``to(tensor)``. The Parameters stay
         the same objects, so an optimizer that holds them sees the change.
 
+        Tied parameters and buffers stay tied, and gradients move along; where anything fails,
+        nothing has changed. ``non_blocking`` is as in ``Tensor.to``.
+
         Raises:
             DtypeError: a dtype that is not floating.
-            DeviceError: a device that is not there.
+            DeviceError: a device that is not there, or without the memory for it.
         """
-        device, dtype = _target(args, dict(kwargs))
+        non_blocking = bool(kwargs.pop("non_blocking", False))
+        device, dtype = _target(args, kwargs)
         return self._convert(
-            lambda t: convert(t, device=device, dtype=dtype if is_float(t.dtype) else None)
+            lambda t: convert(
+                t,
+                device=device,
+                dtype=dtype if is_float(t.dtype) else None,
+                non_blocking=non_blocking,
+            )
         )
 
     def float(self: M) -> M:
@@ -272,15 +281,21 @@ class Module(Hooked, Stateful, Tree):
         return self.to(device="cuda" if name is None else name)
 
     def _convert(self: M, fn: Callable[[Tensor], Tensor]) -> M:
+        # all of it before the first is changed: where memory runs out, everything is as it was
+        changed: list[tuple[Tensor, Tensor, Tensor | None]] = []
+        buffers: dict[int, Tensor] = {}  # by identity, so that one buffer of two modules stays one
         with no_grad():
+            for parameter in self.parameters():
+                grad = None if parameter.grad is None else fn(parameter.grad.detach())
+                changed.append((parameter, fn(parameter.detach()), grad))
+            for buffer in self.buffers():
+                buffers[id(buffer)] = fn(buffer)
+            for tensor, data, grad in changed:
+                tensor.data = data
+                tensor.grad = grad
             for module in self.modules():
-                for parameter in module._parameters.values():
-                    if parameter is not None:
-                        parameter.data = fn(parameter.detach())
-                        if parameter.grad is not None:
-                            parameter.grad = fn(parameter.grad.detach())
                 for name, buffer in module._buffers.items():
-                    module._buffers[name] = None if buffer is None else fn(buffer)
+                    module._buffers[name] = None if buffer is None else buffers[id(buffer)]
         return self
 
     def __repr__(self) -> str:
@@ -302,7 +317,6 @@ def indented(text: str) -> str:
 
 def _target(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
     """Device and dtype (or None) from the arguments of Module.to."""
-    kwargs.pop("non_blocking", None)
     device, dtype = kwargs.pop("device", None), kwargs.pop("dtype", None)
     if kwargs:
         raise ArgumentError(
@@ -315,7 +329,7 @@ def _target(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
     for given in args:
         if isinstance(given, Tensor):
             device, dtype = given.device, given.dtype
-        elif isinstance(given, Device) or str(given).partition(":")[0] in ("cpu", "cuda"):
+        elif names_device(given):
             device = given
         elif given is not None:
             dtype = given

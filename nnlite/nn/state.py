@@ -6,9 +6,10 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from nnlite.autograd.tensor import Tensor
-from nnlite.backend import backend_of, is_array
+from nnlite.autograd.tensor import Tensor, wrap
+from nnlite.backend import is_array
 from nnlite.errors import DtypeError, StateDictError
+from nnlite.ops.conversion import to as move
 
 
 class IncompatibleKeys(NamedTuple):
@@ -136,8 +137,6 @@ def _mismatch(tensor: Tensor, value: Any, strict: bool) -> str:
 
 def _converted(tensor: Tensor, value: Any) -> Any:
     """The value's array with tensor's dtype and on its device."""
-    array = value.array if isinstance(value, Tensor) else value
-    target, source = backend_of(tensor.array), backend_of(array)
-    if source is not target:
-        array = target.asarray(source.to_numpy(array))
+    moved = move(value.detach() if isinstance(value, Tensor) else wrap(value), tensor.device)
+    array = moved.array
     return array if array.dtype == tensor.dtype else array.astype(tensor.dtype)

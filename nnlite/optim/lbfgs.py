@@ -116,6 +116,7 @@ class LBFGS(Optimizer):
                 got="None",
                 hint="it clears the gradients, computes the loss, calls backward, returns the loss",
             )
+        self._follow(self.param_groups[0]["params"][:1])
         with no_grad():
             return _Run(self, enable_grad()(closure)).step()
 

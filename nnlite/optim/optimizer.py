@@ -13,8 +13,9 @@ from typing import Any, ClassVar, TypeAlias
 
 from nnlite.autograd import Tensor, enable_grad, no_grad
 from nnlite.autograd.hooks import RemovableHandle
+from nnlite.autograd.tape import retraced
 from nnlite.autograd.tensor import wrap
-from nnlite.backend import Array, array_module, backend_of, is_plain
+from nnlite.backend import Array, Device, Dtype, array_module, is_plain
 from nnlite.errors import DeviceError, DtypeError, ShapeError
 from nnlite.optim import state as saved
 from nnlite.optim.checks import flag, number, plain
@@ -39,7 +40,9 @@ class Optimizer:
         state: what the rule remembers, a dict per parameter, keyed by the parameter itself.
         defaults: as given.
 
-    A rule of your own may override ``step`` alone, as in PyTorch.
+    A rule of your own may override ``step`` alone, as in PyTorch. A module may be moved or
+    converted at any time: its parameters stay the same objects, and at the next step what is
+    remembered of them follows.
 
     Raises:
         DtypeError: params is a single Tensor, a set, or holds something that is no Tensor.
@@ -63,12 +66,13 @@ class Optimizer:
         self._post_hooks: dict[int, Callable[..., Any]] = {}
         self._stepped = False
         self._plans: dict[int, Plan] = {}
+        self._homes: dict[Tensor, tuple[Device, Dtype]] = {}
         for group in make_groups(type(self).__name__, params):
             self.add_param_group(group)
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies: without the plans, which hold views of memory that a copy does not share."""
-        return {**self.__dict__, "_plans": {}}
+        return {**self.__dict__, "_plans": {}, "_homes": {}}
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
@@ -104,6 +108,7 @@ class Optimizer:
 
     # -- a step ----------------------------------------------------------------------------
 
+    @retraced
     def step(self, closure: Closure | None = None) -> Any:
         """Update every parameter that has a gradient.
 
@@ -149,12 +154,21 @@ class Optimizer:
         if plan is not None and not is_plain() and plan.fits(params, self.state, options):
             plan.step(self._update, o)
             return
+        self._follow(params)
         for p in params:
             self._update(p.array, p.grad.array, self.state[p], o)  # type: ignore[union-attr]
         # now the state is made, and the next step can go by a plan
         self._plans.pop(k, None)
         if self._elementwise and not is_plain() and params and Plan.is_possible(params):
             self._plans[k] = Plan(params, self.state, set(self._scalars), options)
+
+    def _follow(self, params: list[Tensor]) -> None:
+        """Bring the state to where its parameters are, if ``Module.to`` moved them since."""
+        for p in params:
+            home = (p.device, p.dtype)
+            if self._homes.get(p) != home:
+                self._homes[p] = home
+                saved.follow(p, self.state[p])
 
     def _check_gradients(self) -> None:
         for i, group in enumerate(self.param_groups):
@@ -170,10 +184,11 @@ class Optimizer:
             raise ShapeError(op, argument, expected=str(x.shape), got=str(g.shape), hint=hint)
         if g.dtype != x.dtype:
             raise DtypeError(op, argument, expected=x.dtype.name, got=g.dtype.name, hint=hint)
-        ours, theirs = backend_of(x).device, backend_of(g).device
+        ours, theirs = wrap(x).device, wrap(g).device
         if ours != theirs:
             raise DeviceError(op, argument, expected=str(ours), got=str(theirs), hint=hint)
 
+    @retraced
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters.
 

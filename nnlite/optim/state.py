@@ -7,8 +7,9 @@ from typing import Any
 
 from nnlite.autograd import Tensor
 from nnlite.autograd.tensor import wrap
-from nnlite.backend import backend_of, is_array
+from nnlite.backend import is_array
 from nnlite.errors import StateDictError
+from nnlite.ops.conversion import to
 from nnlite.optim.checks import plain
 
 Groups = list[dict[str, Any]]
@@ -160,19 +161,36 @@ def _restore(
 
 
 def _move(value: Any, p: Tensor) -> Any:
+    """A copy on p's device, floating numbers in p's dtype."""
     if isinstance(value, Tensor):
         value = value.array
     if is_array(value):
         dtype = p.dtype if value.dtype.kind == "f" else value.dtype
-        source, target = backend_of(value), backend_of(p.array)
-        if source is not target:
-            value = target.asarray(source.to_numpy(value))
-        return wrap(value.astype(dtype))
+        moved = to(wrap(value), p.device).array
+        # a copy in any case: two optimizers that load one dict must not share memory
+        return wrap(moved.astype(dtype, copy=moved is value))
     if isinstance(value, Mapping):
         return {name: _move(item, p) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)(_move(item, p) for item in value)
     return value
+
+
+def follow(p: Tensor, entries: dict[str, Any]) -> None:
+    """Bring what a rule remembers of p to p's device and dtype, after p was moved or converted."""
+    for name, value in entries.items():
+        if not _is_at_home(value, p):
+            entries[name] = _move(value, p)
+
+
+def _is_at_home(value: Any, p: Tensor) -> bool:
+    if isinstance(value, Mapping):
+        return all(_is_at_home(item, p) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return all(_is_at_home(item, p) for item in value)
+    if not isinstance(value, Tensor):
+        return True
+    return value.device == p.device and (value.dtype == p.dtype or value.dtype.kind != "f")
 
 
 def _refusal(op: str, problems: list[str]) -> StateDictError:

@@ -7,31 +7,73 @@ import time
 from types import TracebackType
 from typing import IO, Any
 
+import numpy as np
+
 from nnlite.extras import require
+from nnlite.metrics.pending import as_array, fetch, is_far
+
+MOST_WAITING = 4096
+"""Batches whose numbers may wait on a device; then they are read."""
 
 
 class Running:
     """Means over the samples seen so far, exact for ragged batches.
 
+    Numbers of a GPU stay there until a mean is asked for: the loop does not wait for them.
+
     Attributes:
         samples: number of samples seen.
-        correct: how many of them were right.
     """
 
     def __init__(self) -> None:
         self.samples = 0
-        self.correct = 0
+        self._correct = 0
         self._loss_sum = 0.0
+        self._waiting: list[tuple[int, Any, Any]] = []
 
-    def add(self, samples: int, loss: float, correct: int) -> None:
-        """Count a batch: its size, its mean loss, its number of right answers."""
+    def add(self, samples: int, loss: Any, correct: Any = 0) -> None:
+        """Count a batch.
+
+        Args:
+            samples: its size.
+            loss: its mean loss, a number or a Tensor of one element.
+            correct: its number of right answers, likewise.
+        """
         self.samples += samples
-        self.correct += correct
-        self._loss_sum += loss * samples
+        if is_far(loss) or is_far(correct):
+            self._waiting.append((samples, as_array(loss), as_array(correct)))
+            if len(self._waiting) >= MOST_WAITING:
+                self._settle()
+        else:
+            self._settle()
+            self._count(samples, as_array(loss), as_array(correct))
+
+    def _settle(self) -> None:
+        """Read what waits, and count it in the order in which it came."""
+        waiting, self._waiting = self._waiting, []
+        read = iter(fetch([value for _, loss, correct in waiting for value in (loss, correct)]))
+        for (samples, _, _), loss, correct in zip(waiting, read, read, strict=True):
+            self._count(samples, loss, correct)
+
+    def _count(self, samples: int, loss: Any, correct: Any) -> None:
+        self._loss_sum += np.asarray(loss).item() * samples
+        self._correct += int(np.asarray(correct).item())
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the next mean has to be waited for."""
+        return bool(self._waiting)
+
+    @property
+    def correct(self) -> int:
+        """How many of the samples were right."""
+        self._settle()
+        return self._correct
 
     @property
     def loss(self) -> float:
         """Mean loss per sample; NaN before the first batch."""
+        self._settle()
         return self._loss_sum / self.samples if self.samples else float("nan")
 
     @property
@@ -74,15 +116,20 @@ class EpochBar:
                 "{postfix} {rate_fmt}, {remaining} left",
             )
 
-    def add(self, samples: int, loss: float, correct: int) -> None:
-        """Count a batch and move the bar on."""
+    def add(self, samples: int, loss: Any, correct: Any) -> None:
+        """Count a batch, see ``Running.add``, and move the bar on."""
         self.running.add(samples, loss, correct)
-        if self._bar is not None:
-            self._bar.set_postfix_str(
-                f"loss {self.running.loss:.4f}, accuracy {100 * self.running.accuracy:.1f} %",
-                refresh=False,
-            )
+        if self._bar is None:
+            return
+        if not self.running.is_waiting:
+            self._bar.set_postfix_str(self._figures(), refresh=False)
             self._bar.update(samples)
+        elif self._bar.update(samples):  # it was drawn, as it is some ten times a second
+            self._bar.set_postfix_str(self._figures())
+
+    def _figures(self) -> str:
+        running = self.running
+        return f"loss {running.loss:.4f}, accuracy {100 * running.accuracy:.1f} %"
 
     def __enter__(self) -> EpochBar:
         return self
