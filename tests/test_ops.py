@@ -71,7 +71,7 @@ def _all_ops() -> set[type[Op]]:
 
 
 def test_every_op_has_a_row() -> None:
-    missing = _all_ops() - {op for case in CASES for op in case.ops}
+    missing = _all_ops() - {op for case in CASES for op in case.ops + case.device_ops}
     names = sorted(f"{op.__module__}.{op.__name__}" for op in missing)
     assert not names, f"no row in tests/cases has: {', '.join(names)}"
 
@@ -84,20 +84,21 @@ def test_names_are_unique() -> None:
 @by_row
 def test_a_row_reaches_its_ops(case: OpCase, monkeypatch: pytest.MonkeyPatch) -> None:
     reached: set[type[Op]] = set()
-    for op in case.ops:
+    for op in case.ops + case.device_ops:
 
         def forward(*args: Any, _op: type[Op] = op, _forward: Any = op.forward, **kw: Any) -> Any:
             reached.add(_op)
             return _forward(*args, **kw)
 
         monkeypatch.setattr(op, "forward", staticmethod(forward))
-    for sample, plain in itertools.product(samples_of(case), (False, True)):
-        call = ours(sample)
+    devices = ("cpu", "strict") if case.device_ops else ("cpu",)
+    for sample, device, plain in itertools.product(samples_of(case), devices, (False, True)):
+        call = ours(sample, device=device)
         with nnlite.plain_kernels(plain):
             outs = _float_outputs(call.run(case.fn))
             if outs:
                 vjp(call, outs, cotangents(outs), create_graph=case.double)
-    assert {op.__name__ for op in case.ops} == {op.__name__ for op in reached}
+    assert {op.__name__ for op in case.ops + case.device_ops} == {op.__name__ for op in reached}
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -296,9 +297,12 @@ def test_each_input_alone(case: OpCase) -> None:
 def test_strict_device(case: OpCase) -> None:
     """The stand-in for CuPy gives the same, and nothing leaves it unasked."""
     for sample in samples_of(case):
-        call, plain = ours(sample, device="strict"), ours(sample)
+        call = ours(sample, device="strict")
+        plain = ours(sample, device="strict" if case.random else "cpu")
         try:
-            outs, expected = call.run(case.fn), plain.run(case.fn)
+            outs = call.run(case.fn)
+            with nnlite.plain_kernels(case.random):
+                expected = plain.run(case.fn)
             kinds = {str(out.device) for out in outs}
             assert kinds == {"strict"}, _label(sample)
             results, wanted = list(outs), list(expected)

@@ -41,17 +41,27 @@ class Captured:
         """One step."""
         if _state.get()[2] is not None:  # part of a larger step that is being captured
             return self._step(*inputs)
-        key = _signature(inputs)
+        key = signature(inputs)
         with self._lock:
             if key in self._ready:
-                return self._tapes[key].replay([x.array for x in inputs if isinstance(x, Tensor)])
+                arrays = [x.array for x in inputs if isinstance(x, Tensor)]
+                return self._replay(key, self._tapes[key], arrays)
             if key not in self._tapes and len(self._tapes) == SIGNATURES:
                 return self._step(*inputs)
             return self._record(key, inputs)
 
+    def _replay(self, key: Any, tape: Tape, arrays: list[Any]) -> Any:
+        return tape.replay(arrays)
+
+    def _forget(self, key: Any) -> None:
+        """Record anew at the next calls."""
+        self._ready.discard(key)
+        self._tapes.pop(key, None)
+        self._tries.pop(key, None)
+
     def is_captured(self, *inputs: Any) -> bool:
         """Whether a call with inputs of these shapes and dtypes would be a replay."""
-        return _signature(inputs) in self._ready
+        return signature(inputs) in self._ready
 
     def _record(self, key: Any, inputs: tuple[Any, ...]) -> Any:
         # views, so that two inputs which are one array, or one that step also finds by itself,
@@ -72,7 +82,7 @@ class Captured:
                 self._tries[key] = self._tries.get(key, 1) + 1
                 if self._tries[key] == RECORDINGS:
                     raise _unlike(difference)
-        return _detached(result)
+        return detached(result)
 
 
 def capture(step: Callable[..., Any]) -> Captured:
@@ -125,7 +135,8 @@ def capture(step: Callable[..., Any]) -> Captured:
     return Captured(step)
 
 
-def _signature(inputs: tuple[Any, ...]) -> Any:
+def signature(inputs: tuple[Any, ...]) -> Any:
+    """What calls have in common that one recording serves; see ``capture`` for what it raises."""
     key: list[Any] = [is_grad_enabled(), is_plain()]
     for i, x in enumerate(inputs):
         if isinstance(x, Tensor):
@@ -155,14 +166,14 @@ def _signature(inputs: tuple[Any, ...]) -> Any:
     return found
 
 
-def _detached(result: Any) -> Any:
+def detached(result: Any) -> Any:
     """What step returned, without its graph, as replays return it."""
     if isinstance(result, Tensor):
         return wrap(result.array)
     if isinstance(result, (tuple, list)):
-        return type(result)([_detached(x) for x in result])
+        return type(result)([detached(x) for x in result])
     if isinstance(result, dict):
-        return {name: _detached(x) for name, x in result.items()}
+        return {name: detached(x) for name, x in result.items()}
     return result
 
 

@@ -11,12 +11,14 @@ import numpy as np
 
 from nnlite.backend.cuda_blas import Blas
 from nnlite.backend.cuda_errors import explained
+from nnlite.backend.cuda_graph import CudaGraph, Graph
 from nnlite.backend.cuda_memory import Memory, pinned
 from nnlite.backend.cuda_proxy import OnDevice
 from nnlite.backend.cuda_scatter import scatter_add
 from nnlite.backend.device import Device
 from nnlite.backend.kernels import CudaKernels, Kernels
 from nnlite.backend.registry import Array, Backend, backend_of
+from nnlite.backend.reports import raise_reports
 from nnlite.errors import DeviceError
 
 __all__ = ["CudaBackend"]
@@ -126,6 +128,9 @@ class CudaBackend(Backend):
         with self.here():
             return self._blas.matmul(self.cupy, a, b, out)
 
+    def graph(self) -> Graph:
+        return CudaGraph(self.cupy, self.here)
+
     # -- the device --------------------------------------------------------------------------
 
     def name(self) -> str:
@@ -143,6 +148,7 @@ class CudaBackend(Backend):
         self.cupy.cuda.runtime.setDevice(self.index)
 
     def synchronize(self) -> None:
-        """Wait until all work given to it is done."""
+        """Wait until all work given to it is done; raises what its kernels reported since."""
         with explained("synchronize"), self.cupy.cuda.Device(self.index):
             self.cupy.cuda.runtime.deviceSynchronize()
+            raise_reports(self)

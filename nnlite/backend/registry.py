@@ -19,6 +19,7 @@ from nnlite.backend.device import CPU, Device
 from nnlite.errors import DeviceError, DtypeError
 
 if TYPE_CHECKING:
+    from nnlite.backend.cuda_graph import Graph
     from nnlite.backend.kernels import Kernels
 
 Array: TypeAlias = Any
@@ -96,6 +97,14 @@ class Backend:
     def matmul(self, a: Array, b: Array, out: Array | None = None) -> Array:
         """``a @ b`` as NumPy's matmul defines it, into out where that is given."""
         return self.xp.matmul(a, b, out=out)
+
+    def graph(self) -> Graph | None:
+        """Room for work that the device then repeats by itself; None where it cannot."""
+        return None
+
+    def pin(self, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """x in memory of the host from which copies to here need not wait; else x itself."""
+        return x
 
 
 class NumpyBackend(Backend):

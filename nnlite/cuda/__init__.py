@@ -4,6 +4,7 @@ Importing this, and asking ``is_available()`` where CuPy is not installed, impor
 needs a device raises ``errors.DeviceError`` where there is none, and says what is missing.
 """
 
+from nnlite.cuda.capture import capture
 from nnlite.cuda.devices import (
     current_device,
     device,
@@ -25,6 +26,7 @@ from nnlite.cuda.memory import (
 from nnlite.cuda.seeds import get_rng_state, manual_seed, manual_seed_all, set_rng_state
 
 __all__ = [
+    "capture",
     "current_device",
     "device",
     "device_count",

@@ -109,5 +109,6 @@ def synchronize(device: DeviceLike = None) -> None:
 
     Raises:
         DeviceError: it is not there, was reset, or a kernel failed on it.
+        NnliteIndexError: a loss met a label outside its range since the last call.
     """
     find("synchronize", device).synchronize()

@@ -41,8 +41,7 @@ def find_pin(device_name: str) -> Pin | None:
             stacklevel=3,
         )
         return None
-    pin: Pin | None = getattr(backend, "pin", None)
-    return pin
+    return backend.pin
 
 
 def pinned(batch: Any, pin: Pin) -> Any:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from nnlite.autograd.inplace import assign
 from nnlite.autograd.op import Op
+from nnlite.autograd.tape import traced
 from nnlite.autograd.tensor import Tensor, wrap
-from nnlite.backend import NUMPY, Array, Generator, array_module, backend_of
+from nnlite.backend import Array, Generator, array_module, backend_of
 from nnlite.errors import ArgumentError, DtypeError, ShapeError
 from nnlite.ops.arithmetic import mul
 from nnlite.ops.common import check_flag, need_float
+from nnlite.ops.kernels.cuda import dropout as cuda
 from nnlite.ops.kernels.elementwise import in_order_of, keep
+from nnlite.ops.kernels.philox import threshold, words
 from nnlite.ops.random import pick_generator
 
 __all__ = ["check_probability", "dropout", "dropout2d"]
@@ -30,6 +35,41 @@ class Drop(Op):
     @staticmethod
     def backward(ctx: Any, gy: Any) -> Any:
         return Drop.call(gy, mask=ctx.mask, scale=ctx.scale)
+
+
+class CounterDrop(Op):
+    """x * scale with probability kept, else 0, by counter-based numbers of the device.
+
+    One number for each run of neighbouring elements.  d/dx = gy * scale where x was kept, by the
+    same numbers: they are computed again.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Array, *, generator: Generator, run: int, kept: float, scale: float
+    ) -> Array:
+        draw = ctx.draw = cuda.reserve(generator, x.size // run if run else 0)
+        return _dropped(x, draw, run, kept, scale)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Any) -> Any:
+        params = {"run": ctx.run, "kept": ctx.kept, "scale": ctx.scale}
+        return DropAgain.call(gy, draw=ctx.draw, **params)
+
+
+class DropAgain(Op):
+    """CounterDrop by numbers that were drawn before.  d/dx = gy, dropped by the same."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Array, *, draw: cuda.Draw, run: int, kept: float, scale: float
+    ) -> Array:
+        return _dropped(x, draw, run, kept, scale)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Any) -> Any:
+        params = {"run": ctx.run, "kept": ctx.kept, "scale": ctx.scale}
+        return DropAgain.call(gy, draw=ctx.draw, **params)
 
 
 # -- public ----------------------------------------------------------------------------------
@@ -139,20 +179,35 @@ def _drop(
         return x
     if probability == 1:
         y = mul(x, wrap(array_module(x.array).zeros(shape, dtype=x.dtype)))
+    elif type(x.array) is not np.ndarray:
+        run = 1 if shape == x.shape else math.prod(x.shape[2:])  # dropout, dropout2d
+        kept, drawn_by = 1 - probability, pick_generator(op, generator)
+        y = CounterDrop.apply(x, generator=drawn_by, run=run, kept=kept, scale=1 / kept)
     else:
-        mask = _mask(x.array, shape, 1 - probability, pick_generator(op, generator))
+        mask = traced(_mask, x.array, shape, 1 - probability, pick_generator(op, generator))
         y = Drop.apply(x, mask=mask, scale=1 / (1 - probability))
     return assign(x, y, op) if inplace else y
 
 
+def _dropped(x: Array, draw: cuda.Draw, run: int, kept: float, scale: float) -> Array:
+    """By the kernel, or by its twin: the same numbers."""
+    k = cuda.applies(x)
+    if k is not None:
+        return cuda.dropout(k, x, draw, run, kept, scale)
+    backend, (seed, offset) = backend_of(x), cuda.counter_of(draw)
+    mask = words(seed, offset, x.size // run if run else 0) < threshold(kept)
+    there = backend.asarray(np.repeat(mask, run).reshape(x.shape))
+    return keep(x, there) * scale
+
+
 def _mask(x: Array, shape: tuple[int, ...], kept: float, generator: Generator) -> Array:
-    """Booleans, True with probability kept; which ones depends on the shape, not on x's layout."""
+    """For the CPU: booleans, True with probability kept.
+
+    Which ones depends on the shape, not on x's layout.
+    """
     drawn = generator.chances(kept, math.prod(shape))
     if len(shape) < 3:
         mask = drawn.reshape(shape)
     else:  # the batch innermost, as convolution has it: long runs to copy
         mask = drawn.reshape(*shape[1:], shape[0]).transpose(len(shape) - 1, *range(len(shape) - 1))
-    backend = backend_of(x)  # drawn on the host, where the generator is
-    if backend is not NUMPY:
-        return backend.asarray(mask)
     return in_order_of(x, mask) if shape == x.shape else mask

@@ -20,6 +20,7 @@ from nnlite.errors import DeviceError, DtypeError, ShapeError
 from nnlite.optim import state as saved
 from nnlite.optim.checks import flag, number, plain
 from nnlite.optim.chunks import Plan
+from nnlite.optim.fused import refuse_in_recording
 from nnlite.optim.groups import make_groups, named_group
 
 Params: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
@@ -149,11 +150,12 @@ class Optimizer:
 
     def _update_all(self, k: int, params: list[Tensor], options: dict[str, Any]) -> None:
         """Update the parameters of group k: one by one, or by a plan that does it faster."""
-        o = SimpleNamespace(**options)
+        o = SimpleNamespace(**options, group=self.param_groups[k], state=self.state)
         plan = self._plans.get(k)
         if plan is not None and not is_plain() and plan.fits(params, self.state, options):
             plan.step(self._update, o)
             return
+        refuse_in_recording(type(self).__name__)
         self._follow(params)
         for p in params:
             self._update(p.array, p.grad.array, self.state[p], o)  # type: ignore[union-attr]

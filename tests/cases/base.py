@@ -39,10 +39,13 @@ class OpCase:
         name: the public name, "conv2d".
         ops: the Op classes that the samples pass through, those of the backward included. Every Op
             class of nnlite must stand in some row.
+        device_ops: the Ops that do the work of these on a device; there the samples reach them.
         fn: the function of nnlite, on Tensors.
         torch_fn: the same in PyTorch, on its tensors, with the same arguments.
         samples: makes the calls from a seeded generator: broadcasting, 0-d, empty and odd sizes
             where the op takes them.
+        random: what is drawn differs from device to device; a device is compared with its own
+            plain twin.
         differentiable: False where the result carries no gradient (comparisons, argmax).
         double: the second derivative is claimed and checked; else DoubleBackwardError is expected.
         complex_fn: the same function on complex NumPy arrays, where it is analytic; the gradient is
@@ -58,6 +61,8 @@ class OpCase:
     torch_fn: Callable[..., Any]
     samples: Callable[[np.random.Generator], list[Sample]]
     differentiable: bool = True
+    device_ops: tuple[type[Op], ...] = ()
+    random: bool = False
     double: bool = True
     complex_fn: Callable[..., Any] | None = None
     rtol: float = 1e-7

@@ -39,6 +39,14 @@ def _samples(rng: np.random.Generator) -> list[Sample]:
 
 
 CASES = [
-    OpCase("dropout", (D.Drop, Mul), _seeded(D.dropout), _masked(D.dropout), _samples),
-    OpCase("dropout2d", (D.Drop, Mul), _seeded(D.dropout2d), _masked(D.dropout2d), _samples),
+    OpCase(
+        function.__name__,
+        (D.Drop, Mul),
+        _seeded(function),
+        _masked(function),
+        _samples,
+        device_ops=(D.CounterDrop, D.DropAgain),
+        random=True,
+    )
+    for function in (D.dropout, D.dropout2d)
 ]

@@ -136,6 +136,7 @@ CASES = [
     OpCase(
         "cross_entropy",
         (C.CrossEntropy, C.MeanCrossEntropy, Softmax, PutAt),
+        device_ops=(C.DeviceCrossEntropy,),
         samples=_classes,
         **with_constants(C.cross_entropy, F.cross_entropy),
     ),

@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 
 from nnlite.backend import Backend, Device, register
+from nnlite.backend.kernels import Kernels
+from tests.cuda_shim import COMPILER, ShimKernels
 from tests.strict.array import StrictArray
+from tests.strict.graph import StrictGraph
 from tests.strict.module import scatter, xp
 from tests.strict.rules import DeviceDiffersError, TransferError, forbid_transfers, transfers
 
@@ -35,6 +38,7 @@ class StrictBackend(Backend):
         self.xp = xp
         self.array_type = StrictArray
         self.device = Device("strict")
+        self._kernels: dict[str, Kernels] = {}
 
     def asarray(self, data: Any, dtype: Any = None) -> StrictArray:
         return self.xp.asarray(data, dtype=dtype)
@@ -44,6 +48,18 @@ class StrictBackend(Backend):
 
     def scatter_add(self, target: StrictArray, index: Any, source: Any) -> None:
         scatter(np.add, target, index, source)
+
+    def kernels(self, family: str, source: str) -> Kernels | None:
+        """The real sources, run by the CPU; none where there is no g++ to compile them."""
+        if COMPILER is None:
+            return None
+        if source not in self._kernels:
+            self._kernels[source] = ShimKernels(family, source)
+        return self._kernels[source]
+
+    def graph(self) -> StrictGraph:
+        """Without a device: what a graph repeats is done again, without a look at the host."""
+        return StrictGraph()
 
 
 STRICT = StrictBackend()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nnlite.backend import NUMPY, Array, backend_of, is_plain
 from nnlite.ops.kernels import im2col, rows
+from nnlite.ops.kernels.cuda import conv as cuda
 from nnlite.ops.kernels.windows import Windows
 
 LEAST_BATCH = 8
@@ -21,6 +22,8 @@ def convolve(x: Array, w: Array, b: Array | None, windows: Windows, groups: int)
     """conv(x, w) + b: (N, C, H, W), (O, C/groups, kh, kw), (O, 1, 1) -> (N, O, oh, ow)."""
     if _by_rows(x, windows, groups):
         return rows.convolve(x, w, b, windows)
+    if (k := cuda.applies(x, windows, x.shape[1], w.shape[0])) is not None:
+        return cuda.convolve(k, x, w, b, windows, groups)
     return im2col.convolve(x, w, b, windows, groups)
 
 
@@ -28,6 +31,8 @@ def input_grad(gy: Array, w: Array, windows: Windows, groups: int) -> Array:
     """The adjoint for x: (N, O, oh, ow), (O, C/groups, kh, kw) -> (N, C, H, W)."""
     if _by_rows(gy, windows, groups):
         return rows.input_grad(gy, w, windows)
+    if (k := cuda.applies(gy, windows, w.shape[1] * groups, w.shape[0])) is not None:
+        return cuda.input_grad(k, gy, w, windows, groups)
     return im2col.input_grad(gy, w, windows, groups)
 
 
@@ -35,6 +40,8 @@ def weight_grad(x: Array, gy: Array, windows: Windows, groups: int) -> Array:
     """The adjoint for w: (N, C, H, W), (N, O, oh, ow) -> (O, C/groups, kh, kw)."""
     if _by_rows(x, windows, groups):
         return rows.weight_grad(x, gy, windows)
+    if (k := cuda.applies(x, windows, x.shape[1], gy.shape[1])) is not None:
+        return cuda.weight_grad(k, x, gy, windows, groups)
     return im2col.weight_grad(x, gy, windows, groups)
 
 

@@ -1,7 +1,7 @@
 """Functions of each element for itself, in pieces on all threads.
 
 Each works through the memory in its own order, so that no layout is slow. The plain twin of each
-is its first branch: the definition.
+is its first branch: the definition. On a device one kernel of cuda/elementwise.cu does it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 
 from nnlite.backend import NUMPY, Array, array_module, backend_of, is_plain
+from nnlite.backend.kernels import Kernels
 from nnlite.backend.summation import total
 from nnlite.backend.threads import run
+from nnlite.ops.kernels.cuda import elementwise as cuda
+from nnlite.ops.kernels.cuda.launching import kernels
 from nnlite.ops.kernels.layout import as_vector
 
 PIECE = 2**18
@@ -38,6 +41,8 @@ def _zeros(n: int, dtype: Any) -> Array:
 def relu(x: Array) -> Array:
     """max(x, 0); NaN stays."""
     if x.size <= FEW or x.dtype not in _FLOATS or not _is_fast(x):
+        if (k := _cuda(x)) is not None:
+            return cuda.unary(k, "relu", x)
         return array_module(x).maximum(x, 0)
     # against an array of zeros: NumPy's maximum is several times slower against a number
     return _by_pieces(_relu, x)
@@ -46,6 +51,8 @@ def relu(x: Array) -> Array:
 def relu_grad(gy: Array, y: Array) -> Array:
     """gy where y is above 0 or NaN, else 0."""
     if y.dtype not in _FLOATS or not _is_fast(gy, y):
+        if (k := _cuda(gy, y)) is not None:
+            return cuda.binary(k, "relu_grad", gy, y)
         return keep(gy, ~(y <= 0))
     return _by_pieces(_relu_grad, gy, y)
 
@@ -53,6 +60,8 @@ def relu_grad(gy: Array, y: Array) -> Array:
 def keep(x: Array, mask: Array) -> Array:
     """x where mask holds, else 0: selected, so that an infinity or NaN leaves no trace."""
     if x.dtype not in _FLOATS or mask.shape != x.shape or not _is_fast(x):
+        if mask.shape == x.shape and (k := _cuda(x)) is not None:
+            return cuda.binary(k, "keep", x, mask)
         return array_module(x).where(mask, x, x.dtype.type(0))
     return _by_pieces(_keep, x, mask)
 
@@ -60,6 +69,8 @@ def keep(x: Array, mask: Array) -> Array:
 def tanh(x: Array) -> Array:
     """The hyperbolic tangent."""
     if not _is_fast(x):
+        if (k := _cuda(x)) is not None:
+            return cuda.unary(k, "hyperbolic_tangent", x)
         return array_module(x).tanh(x)
     return _by_pieces(_tanh, x)
 
@@ -67,6 +78,8 @@ def tanh(x: Array) -> Array:
 def tanh_grad(gy: Array, y: Array) -> Array:
     """gy * (1 - y^2)."""
     if not _is_fast(gy, y):
+        if (k := _cuda(gy, y)) is not None:
+            return cuda.binary(k, "tanh_grad", gy, y)
         return gy * (1 - y * y)
     return _by_pieces(_tanh_grad, gy, y)
 
@@ -74,6 +87,8 @@ def tanh_grad(gy: Array, y: Array) -> Array:
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)), by exp of -|x| alone, which cannot overflow."""
     if not _is_fast(x):
+        if (k := _cuda(x)) is not None:
+            return cuda.unary(k, "sigmoid", x)
         xp = array_module(x)
         e = xp.exp(-xp.abs(x))
         return xp.where(x < 0, e, 1) / (1 + e)
@@ -83,6 +98,8 @@ def sigmoid(x: Array) -> Array:
 def sigmoid_grad(gy: Array, y: Array) -> Array:
     """gy * y * (1 - y)."""
     if not _is_fast(gy, y):
+        if (k := _cuda(gy, y)) is not None:
+            return cuda.binary(k, "sigmoid_grad", gy, y)
         return gy * (y * (1 - y))
     return _by_pieces(_sigmoid_grad, gy, y)
 
@@ -90,6 +107,8 @@ def sigmoid_grad(gy: Array, y: Array) -> Array:
 def scaled_difference(a: Array, b: Array, scale: Array) -> Array:
     """(a - b) * scale, a number."""
     if not _is_fast(a, b):
+        if scale.size == 1 and scale.dtype == a.dtype and (k := _cuda(a, b)) is not None:
+            return cuda.scaled_difference(k, a, b, scale)
         return (a - b) * scale
     return _by_pieces(partial(_scaled_difference, scale), a, b)
 
@@ -97,6 +116,8 @@ def scaled_difference(a: Array, b: Array, scale: Array) -> Array:
 def total_square(a: Array, b: Array) -> Array:
     """The sum of (a - b)^2, a number; long float32 sums without loss."""
     if a.size <= PIECE or not _is_fast(a, b):
+        if (k := _cuda(a, b)) is not None:
+            return cuda.total_square(k, a, b)
         d = a - b
         return total(d * d, tuple(range(d.ndim)), False)
     room = np.empty_like(a)
@@ -178,6 +199,13 @@ def _is_fast(x: Array, *others: Array) -> bool:
         and all(other.shape == x.shape and other.dtype == x.dtype for other in others)
         and not is_plain()
     )
+
+
+def _cuda(x: Array, *others: Array) -> Kernels | None:
+    """The device's kernels, where they take these arrays."""
+    if type(x) is np.ndarray or any(other.shape != x.shape for other in others):
+        return None
+    return kernels("elementwise", x, *others)
 
 
 def _by_pieces(kernel: Kernel, *inputs: Array) -> Array:

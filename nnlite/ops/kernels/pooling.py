@@ -1,11 +1,17 @@
-"""Pooling on raw arrays, place by place (see windows.py)."""
+"""Pooling on raw arrays, place by place (see windows.py); on a device by cuda/pool.cu."""
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
+import numpy as np
+
 from nnlite.backend import Array, array_module
+from nnlite.backend.kernels import Kernels
 from nnlite.ops.kernels import tiles
+from nnlite.ops.kernels.cuda import pool as cuda
+from nnlite.ops.kernels.cuda.launching import LIMIT, kernels
 from nnlite.ops.kernels.layout import empty_images
 from nnlite.ops.kernels.windows import Windows, places
 
@@ -15,6 +21,8 @@ def window_max(x: Array, w: Windows) -> Array:
     xp = array_module(x)
     if tiles.applies(x, w):
         return tiles.window_max(x, w)
+    if (k := _cuda(x, w)) is not None:
+        return cuda.window_max(k, x, w)
     lowest = -xp.inf if x.dtype.kind == "f" else xp.iinfo(x.dtype).min
     y = xp.full((*x.shape[:-2], *w.out), lowest, dtype=x.dtype)
     for _, _, out, pixels in places(w):
@@ -29,13 +37,16 @@ def max_and_place(x: Array, w: Windows) -> tuple[Array, Array]:
     """
     if tiles.applies(x, w):
         return tiles.max_and_place(x, w)
+    if (k := _cuda(x, w)) is not None:
+        return cuda.max_and_place(k, x, w)
     xp = array_module(x)
     y = window_max(x, w)
     place = xp.zeros(y.shape, dtype="uint8" if w.kernel[0] * w.kernel[1] <= 256 else "int64")
     # backwards, so that the first place has the last word
     for i, j, out, pixels in reversed(places(w)):
         xp.copyto(place[out], i * w.kernel[1] + j, where=x[pixels] == y[out])
-    if bool(xp.isnan(y).any()):
+    # on a device without asking, which would wait for it
+    if y.dtype.kind == "f" and (type(y) is not np.ndarray or np.isnan(y).any()):
         for i, j, out, pixels in places(w):
             xp.copyto(place[out], i * w.kernel[1] + j, where=xp.isnan(x[pixels]))
     return y, place
@@ -56,6 +67,8 @@ def put_at_places(gy: Array, place: Array, w: Windows) -> Array:
     """Each window's number added to the pixel at its place: (..., oh, ow) to (..., H, W)."""
     if tiles.applies(gy, w):
         return tiles.put_at_places(gy, place, w)
+    if (k := _cuda(gy, w)) is not None:
+        return cuda.put_at_places(k, gy, place, w)
     xp = array_module(gy)
     gx = xp.zeros((*gy.shape[:-2], *w.size), dtype=gy.dtype)
     for i, j, out, pixels in places(w):
@@ -66,6 +79,8 @@ def put_at_places(gy: Array, place: Array, w: Windows) -> Array:
 
 def take_at_places(x: Array, place: Array, w: Windows) -> Array:
     """The pixel at each window's place: (..., H, W) to (..., oh, ow)."""
+    if (k := _cuda(x, w)) is not None:
+        return cuda.take_at_places(k, x, place, w)
     xp = array_module(x)
     y = xp.zeros((*x.shape[:-2], *w.out), dtype=x.dtype)
     for i, j, out, pixels in places(w):
@@ -77,6 +92,8 @@ def window_mean(x: Array, divisor: Any, w: Windows) -> Array:
     """The sum over each window divided by divisor, a number or (oh, ow)."""
     if isinstance(divisor, int) and tiles.applies(x, w):
         return tiles.window_mean(x, divisor, w)
+    if (k := _cuda(x, w)) is not None:
+        return cuda.window_mean(k, x, divisor, w)
     y = empty_images(x, w.out)
     y[...] = 0
     for _, _, out, pixels in places(w):
@@ -89,9 +106,18 @@ def spread_mean(gy: Array, divisor: Any, w: Windows) -> Array:
     """The adjoint of window_mean: each window's number, divided, added to all its pixels."""
     if isinstance(divisor, int) and tiles.applies(gy, w):
         return tiles.spread_mean(gy, divisor, w)
+    if (k := _cuda(gy, w)) is not None:
+        return cuda.spread_mean(k, gy, divisor, w)
     share = gy / divisor
     gx = empty_images(gy, w.size)
     gx[...] = 0
     for _, _, out, pixels in places(w):
         gx[pixels] += share[out]
     return gx
+
+
+def _cuda(x: Array, w: Windows) -> Kernels | None:
+    """The device's kernels, where they take images or windows x."""
+    if type(x) is np.ndarray or prod(x.shape[:-2]) * max(prod(w.size), prod(w.out)) >= LIMIT:
+        return None
+    return kernels("pool", x)

@@ -1,4 +1,4 @@
-"""Products of two matrices on all threads, BLAS at one thread each."""
+"""Products of two matrices: on all threads, BLAS at one thread each, or by a device's own BLAS."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ def product(a: Array, b: Array, transposed: bool = False) -> Array:
     """
     if transposed:
         return product(b.T, a.T).T
-    if backend_of(a) is not NUMPY or is_plain():
+    backend = backend_of(a)
+    if backend is not NUMPY:
+        return backend.matmul(a, b)
+    if is_plain():
         return a @ b
     (M, K), N = a.shape, b.shape[1]
     work = M * K * N
