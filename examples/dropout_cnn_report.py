@@ -173,8 +173,8 @@ def standard_error(accuracy: np.ndarray, run: Run) -> float:
 
 
 def of_seeds(run: Run, seeds: list[int], name: str) -> np.ndarray:
-    """A series of each seed, (seeds, epochs)."""
-    return np.array([run.series[f"seed {seed}/{name}"] for seed in seeds])
+    """A series of each seed as an array, (seeds, epochs)."""
+    return np.array(run.of_seeds(seeds, name))
 
 
 def spans(numbers: list[int]) -> str:

@@ -164,7 +164,7 @@ def report_training(run: Run, trained: dict[int, Trained]) -> None:
     names = ("train_loss", "train_accuracy", "test_accuracy")
     rows = [[k + 1, *(np.mean(of_epoch(name, k)) for name in names)] for k in range(epochs)]
     if rows:
-        loss, train_accuracy, test_accuracy = (of_seeds(run, trained, name) for name in names)
+        loss, train_accuracy, test_accuracy = (run.of_seeds(trained, name) for name in names)
         caption = f"mean and range of {len(trained)} seeds against the epoch."
         run.figure("loss", viz.plot_series({"training": loss}, "loss"), f"Training loss, {caption}")
         accuracies = {"training": train_accuracy, "test": test_accuracy}
@@ -178,12 +178,6 @@ def report_training(run: Run, trained: dict[int, Trained]) -> None:
         formats=["", ".4f", ".2f", ".2f"],
         csv=True,
     )
-
-
-def of_seeds(run: Run, trained: dict[int, Trained], name: str) -> list[list[float]]:
-    """A series of each seed that got as far as the first, (seeds, epochs)."""
-    series = [run.series.get(f"seed {seed}/{name}", []) for seed in trained]
-    return [values for values in series if len(values) == len(series[0])]
 
 
 def report_pixels(run: Run, trained: dict[int, Trained]) -> None:

@@ -59,6 +59,12 @@ def test_series_over_seeds_have_a_band() -> None:
     assert set(map(tuple, band.get_paths()[0].vertices)) == {(1, 1), (1, 3), (2, 5), (2, 6)}
 
 
+def test_series_by_x_with_a_value_for_each_seed() -> None:
+    # as many seeds as x: rows belong to x, whatever the counts
+    axes = viz.plot_series({"a": {10: [1.0, 3.0], 20: [5.0, 9.0]}}, "y").axes[0]
+    np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[10, 2], [20, 7]])
+
+
 def test_what_has_no_place_leaves_a_gap() -> None:
     linear = viz.plot_series({"a": [1.0, NAN, float("inf"), -2.0]}, "y").axes[0]
     np.testing.assert_array_equal(linear.lines[0].get_ydata(), [1, NAN, NAN, -2])

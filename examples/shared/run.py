@@ -7,7 +7,7 @@ import platform
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,6 +117,11 @@ class Run(Record):
     def has_content(self) -> bool:
         """Whether there is anything to report."""
         return bool(self.content or self.series or self.values or self.lines)
+
+    def of_seeds(self, seeds: Iterable[int], name: str) -> list[list[float]]:
+        """A series of each seed that got as far as the first, (seeds, epochs)."""
+        series = [self.series.get(f"seed {seed}/{name}", []) for seed in seeds]
+        return [values for values in series if len(values) == len(series[0])]
 
     def results(self, status: str, error: str = "") -> dict[str, Any]:
         """The content of results.json; examples.shared.schema says what is in it."""

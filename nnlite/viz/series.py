@@ -25,8 +25,9 @@ def plot_series(
 
     Args:
         series: by name the values of epoch 1, 2, ..., shape (E,); or (seeds, E), drawn as their
-            mean with a band from the smallest to the largest; or a mapping {x: y} for other x. They
-            may differ in length. NaN and infinity leave a gap.
+            mean with a band from the smallest to the largest; or a mapping {x: y} for other x,
+            where y is a number, or one for each seed. They may differ in length. NaN and infinity
+            leave a gap.
         ylabel: what is measured, with its unit.
         xlabel: against what.
         published: likewise, in the colour of the series of the same name, grey where there is none.
@@ -89,7 +90,8 @@ def _points(op: str, name: str, values: Any) -> tuple[Reals, Band]:
         y = band(op, name, values, 1)
         return np.arange(1.0, len(y.mean) + 1), y
     x = as_reals(op, f"{name}: x", list(values))
-    y = band(op, name, list(values.values()), 1)
+    rows = as_reals(op, name, list(values.values()))  # (X,), or (X, seeds)
+    y = band(op, name, rows.T, 1)
     check_length(op, name, y.mean.size, x.size, "x")
     order = np.argsort(x, kind="stable")
     return x[order], Band(*(part[order] for part in y))

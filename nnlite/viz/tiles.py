@@ -134,7 +134,9 @@ def plot_update(
     for axes, (name, tiles, end) in zip(grid, panels, strict=False):
         image = _show(axes, mosaic(_enlarged(tiles), columns), end)
         axes.set_title(name, fontsize=10)
-        color_scale(figure, axes, image, "", below=True).ax.tick_params(labelsize=8)
+        scale = color_scale(figure, axes, image, "", below=True)
+        scale.ax.tick_params(labelsize=8)
+        scale.ax.locator_params(nbins=5)  # more of them would touch
     grid[3].set_box_aspect(ratio[0] / ratio[1])
     _count(grid[3], panels)
     if title:
