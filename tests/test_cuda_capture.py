@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,15 @@ from nnlite.backend.cuda_graph import CudaGraph
 from nnlite.errors import CaptureError, DtypeError
 from tests.conftest import to_device
 from tests.cuda_shim import COMPILER
-from tests.strict.graph import StrictGraph
+from tests.strict.graph import WATCHED, StrictGraph
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no g++ to compile the CUDA sources with")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_watched() -> Iterator[None]:
+    yield
+    WATCHED.clear()
 
 
 def on_device(x: np.ndarray) -> Tensor:
@@ -57,6 +63,7 @@ class Training:
         nnlite.manual_seed(0)
         self.model = make().double().to("strict")
         self.optimizer = optimizer(self.model.parameters())
+        WATCHED.extend(self.model.parameters())
         self.shape = shape
         self.captured: Any = None
 
@@ -126,6 +133,41 @@ def test_a_loaded_state_is_recorded_anew() -> None:
     for x, y in zip(captured.weights(), plain.weights(), strict=True):
         np.testing.assert_allclose(x, y, rtol=1e-10)
     assert captured.counts() == plain.counts() == [12] * 4
+
+
+@pytest.mark.parametrize("zero", ["inside", "outside", "never"])
+def test_an_optimizer_outside_of_the_step(zero: str) -> None:
+    trained = []
+    for captured in (False, True):
+        training = Training(mlp, OPTIMIZERS["SGD"], (6, 20))
+
+        def step(x: Tensor, y: Tensor, training: Training = training) -> Tensor:
+            if zero == "inside":
+                training.optimizer.zero_grad()
+            loss = F.cross_entropy(training.model(x), y)
+            loss.backward()
+            return loss
+
+        run = nnlite.cuda.capture(step, batch((6, 20), 0)) if captured else step
+        for k in range(9):
+            run(*batch((6, 20), k))
+            training.optimizer.step()
+            if zero == "outside":
+                training.optimizer.zero_grad()
+        trained.append(training.weights())
+    for x, y in zip(*trained, strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-10)
+
+
+def test_weights_that_lie_elsewhere_are_recorded_anew() -> None:
+    model = mlp().double().to("strict").requires_grad_(False)
+    WATCHED.extend(model.parameters())
+    step = nnlite.cuda.capture(model, [batch((6, 20), 0)[0]])
+    for k in range(10):
+        x = batch((6, 20), k)[0]
+        if k == 6:
+            model[0].weight.data = on_device(np.zeros((16, 20)))
+        np.testing.assert_allclose(step(x).cpu().numpy(), model(x).cpu().numpy(), rtol=1e-12)
 
 
 def test_a_ragged_batch_runs_as_it_is() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from nnlite.autograd.modes import _state, is_grad_enabled
 from nnlite.autograd.recording import Recording, Tape
+from nnlite.autograd.replay import rebuilt
 from nnlite.autograd.tensor import Tensor, wrap
 from nnlite.backend import is_plain
 from nnlite.errors import CaptureError, DtypeError
@@ -36,6 +37,7 @@ class Captured:
         self._ready: set[Any] = set()
         self._tries: dict[Any, int] = {}
         self._lock = threading.RLock()  # a replay writes to the one graph
+        self._busy = False
 
     def __call__(self, *inputs: Any) -> Any:
         """One step."""
@@ -43,15 +45,31 @@ class Captured:
             return self._step(*inputs)
         key = signature(inputs)
         with self._lock:
-            if key in self._ready:
-                arrays = [x.array for x in inputs if isinstance(x, Tensor)]
-                return self._replay(key, self._tapes[key], arrays)
-            if key not in self._tapes and len(self._tapes) == SIGNATURES:
-                return self._step(*inputs)
-            return self._record(key, inputs)
+            if self._busy:
+                raise CaptureError(
+                    "capture",
+                    expected="a step that does not call itself",
+                    got="a call from inside",
+                    hint="capture the whole of it",
+                )
+            if key in self._ready and not self._tapes[key].is_current():
+                self._forget(key)
+            self._busy = True
+            try:
+                return self._run(key, inputs)
+            finally:
+                self._busy = False
+
+    def _run(self, key: Any, inputs: tuple[Any, ...]) -> Any:
+        if key in self._ready:
+            arrays = [x.array for x in inputs if isinstance(x, Tensor)]
+            return self._replay(key, self._tapes[key], arrays)
+        if key not in self._tapes and len(self._tapes) == SIGNATURES:
+            return detached(self._step(*inputs))
+        return self._record(key, inputs)
 
     def _replay(self, key: Any, tape: Tape, arrays: list[Any]) -> Any:
-        return tape.replay(arrays)
+        return detached(tape.replay(arrays))
 
     def _forget(self, key: Any) -> None:
         """Record anew at the next calls."""
@@ -104,10 +122,14 @@ def capture(step: Callable[..., Any]) -> Captured:
         for x, y in loader:
             loss = step(x, y)
 
-    What step does beside tensor operations, backward and the optimizer's methods is not repeated:
-    ``print``, counters, the choice between two ways. ``model.eval()`` after the capture changes
-    nothing in it: capture training and evaluation separately. The learning rate and all else that
-    the optimizer looks up may change between calls.
+    What is repeated: tensor operations, backward, what optimizers and schedulers do, random
+    numbers, ``.grad = ...``, clipping of gradients. What is not: all other Python. ``print``,
+    counters, ``if n % 4 == 0``, attributes and seeds that are set, ``p.array -= ...`` happen in the
+    two recordings only. A number that the step looks up (``beta``, ``dropout.p``) stays what it
+    was: pass it as an argument, or as a 0-d tensor that is changed in place. ``model.eval()``,
+    hooks added, parameters and buffers that become other objects change nothing in a step that
+    is captured already: capture it again. The learning rate and all else that an optimizer looks up
+    may change, and parameters may be frozen, loaded and cast between calls.
 
     Args:
         step: a function of Tensors (and of other values, whose every combination counts as another
@@ -120,8 +142,9 @@ def capture(step: Callable[..., Any]) -> Captured:
 
     Raises (when called):
         CaptureError: the step reads values (``loss.item()``: return the loss and read it outside),
-            does other things from call to call, or computes with arrays that it made outside of
-            tensor operations.
+            does other things in the second call than in the first, computes with arrays that it
+            made outside of tensor operations, or does what no replay could do again, such as
+            registering a hook; in a replay: a result's size depends on values.
         DtypeError: an input that is neither a Tensor nor hashable.
     """
     if not callable(step):
@@ -149,9 +172,10 @@ def signature(inputs: tuple[Any, ...]) -> Any:
                     hint="call requires_grad_() on a leaf that the step finds by itself, or do "
                     "not capture the step",
                 )
-            key.append((type(x.array), x.array.shape, x.array.dtype))
+            a = x.array
+            key.append((type(a), a.shape, a.dtype, bool(a.flags.c_contiguous)))
         else:
-            key.append(x)
+            key.append(_exactly(x))
     found = tuple(key)
     try:
         hash(found)
@@ -166,12 +190,19 @@ def signature(inputs: tuple[Any, ...]) -> Any:
     return found
 
 
+def _exactly(x: Any) -> Any:
+    """x with its type: 2 and 2.0 are equal, and yet make another step, as do 0.0 and -0.0."""
+    if isinstance(x, tuple):
+        return tuple([_exactly(item) for item in x])
+    return type(x), x, repr(x) if isinstance(x, float) else ""
+
+
 def detached(result: Any) -> Any:
     """What step returned, without its graph, as replays return it."""
     if isinstance(result, Tensor):
         return wrap(result.array)
     if isinstance(result, (tuple, list)):
-        return type(result)([detached(x) for x in result])
+        return rebuilt(result, [detached(x) for x in result])
     if isinstance(result, dict):
         return {name: detached(x) for name, x in result.items()}
     return result

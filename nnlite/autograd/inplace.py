@@ -99,4 +99,4 @@ def rebase(tensor: Tensor, node: Node) -> None:
     version = tensor.version()
     version.rebased = version.n
     tensor.node = node
-    tensor.requires_grad = True
+    tensor._requires_grad = True

@@ -6,12 +6,13 @@ very same object in two recordings, something that was there before, like a para
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from nnlite.autograd.function import Function
 from nnlite.autograd.modes import _state
-from nnlite.autograd.op import Op, Pick
+from nnlite.autograd.op import Node, Op, Pick
 from nnlite.autograd.replay import (
     Call,
     Const,
@@ -21,8 +22,10 @@ from nnlite.autograd.replay import (
     GradOf,
     Resolver,
     Values,
+    rebuilt,
     tensor_in,
 )
+from nnlite.autograd.tape import refused_create_graph
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import is_array, quiet
 from nnlite.errors import CaptureError
@@ -39,11 +42,14 @@ class Tape:
         self.entries: list[Entry] = []
         self.count = 0  # slots given out
         self.known: dict[int, int] = {}  # id of an array: its slot
-        self.leaves: dict[int, Tensor] = {}  # used so far, that require a gradient
+        self.leaves: dict[int, Tensor] = {}  # tensors from outside whose .grad may be met
+        self.outside: dict[int, Tensor] = {}  # all tensors from outside
         self.kept: list[Any] = []  # so that no id is given away again
         self.slots = [self._new_slot(x.array) for x in inputs if isinstance(x, Tensor)]
         self.result: Resolver | Const = Const(None)
         self.result_key: Any = None
+        self.flags: list[Any] = []
+        self.unwalked: list[Node] = []
 
     # -- recording -------------------------------------------------------------------------
 
@@ -89,20 +95,19 @@ class Tape:
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """``function(*args, **kwargs)``, noted."""
+        if "create_graph" in inspect.signature(function).parameters:
+            bound = inspect.signature(function).bind(*args, **kwargs)
+            if bound.arguments.get("create_graph"):
+                raise refused_create_graph(function.__name__)
         found = [self._value(x) for x in args]
         named = {name: self._value(x) for name, x in kwargs.items()}
         with Recording(None):
             result = function(*args, **kwargs)
-        if kwargs.get("create_graph"):
-            raise CaptureError(
-                function.__name__,
-                expected="derivatives of the first order",
-                got="create_graph=True, which makes a new graph in each call",
-                hint="do not capture this step",
-            )
         outs = result if isinstance(result, tuple) else (result,)
         if result is None:
             outs = ()
+        elif any(isinstance(x, Tensor) and x.node is not None for x in outs):
+            raise refused_create_graph(function.__name__)
         elif not all(isinstance(x, Tensor) or is_array(x) for x in outs):
             raise CaptureError(
                 getattr(function, "__qualname__", "traced"),
@@ -112,12 +117,18 @@ class Tape:
             )
         entry = Call(function, [x for _, x in found], {n: x for n, (_, x) in named.items()})
         keys = [key for key, _ in found], {name: key for name, (key, _) in named.items()}
+        arrays = [x.array if isinstance(x, Tensor) else x for x in outs]
+        entry.forms = [(x.shape, x.dtype) for x in arrays]
         self._add(entry, (function, *keys), outs)
         return result
 
     def finish(self, result: Any) -> None:
         """Note what the step returned."""
         self.result_key, self.result = self._value(result, in_graph=False)
+        self.flags = self._flags()
+        # keys hold what they compare; the arrays that were computed can go
+        self.kept.clear()
+        self.known.clear()
 
     def _add(self, entry: Entry, key: Any, outs: tuple[Any, ...]) -> None:
         entry.key = key
@@ -150,15 +161,18 @@ class Tape:
             if slot is not None:
                 node = x.node if in_graph else None
                 return _Slot(slot, node is not None), tensor_in(slot, node)
-            if x._requires_grad and x.node is None:
-                self.leaves[id(x)] = x
             for key, leaf in self.leaves.items():
                 if leaf._grad is x:
                     return ("grad", key), _grad_of(leaf)
+            if x.node is None:
+                self.outside[id(x)] = x
+                if x._requires_grad:
+                    self.leaves[id(x)] = x
         elif is_array(x):
             slot = self.known.get(id(x))
             if slot is not None:
                 return _Slot(slot, False), lambda values: values[slot]
+            return _Unknown(), Const(x)
         elif isinstance(x, (tuple, list)):
             return self._sequence(x, in_graph)
         elif isinstance(x, dict):
@@ -174,14 +188,21 @@ class Tape:
 
     def _sequence(self, x: Any, in_graph: bool) -> tuple[Any, Resolver | Const]:
         found = [self._value(item, in_graph) for item in x]
-        keys, made, kind = [key for key, _ in found], [m for _, m in found], type(x)
+        keys, made = [key for key, _ in found], [m for _, m in found]
         if all(isinstance(m, Const) for m in made):
-            return (kind, keys), Const(x)
-        return (kind, keys), lambda values: kind(
-            [m.array if isinstance(m, Const) else m(values) for m in made]
+            return (type(x), keys), Const(x)
+        return (type(x), keys), lambda values: rebuilt(
+            x, [m.array if isinstance(m, Const) else m(values) for m in made]
         )
 
+    def _flags(self) -> list[Any]:
+        return [(x._requires_grad, x.array.dtype, x.array.shape) for x in self.outside.values()]
+
     # -- comparing and replaying -----------------------------------------------------------
+
+    def is_current(self) -> bool:
+        """Whether the tensors from outside are what they were: none frozen, cast or resized."""
+        return self._flags() == self.flags
 
     def difference(self, other: Tape) -> str:
         """Where two recordings part, in words; empty where they did the same."""
@@ -195,9 +216,10 @@ class Tape:
         return "" if self.result_key == other.result_key else "another result than before"
 
     def close(self) -> None:
-        """Make ready for replays: forget the recording's arrays, note when each slot is done."""
-        self.kept.clear()
-        self.known.clear()
+        """Make ready for replays: note when each slot is done, and which nodes nobody walks."""
+        nodes = [e.node for e in self.entries if isinstance(e, (Forward, FunctionForward))]
+        self.unwalked = [node for node in nodes if node is not None and not node.is_freed]
+        self._release()
         seen = set(_slots(self.result_key))
         for entry in reversed(self.entries):
             last = (entry.reads | set(entry.writes)) - seen
@@ -214,11 +236,21 @@ class Tape:
                 entry.run(values)
                 for slot in entry.frees:
                     values[slot] = None
+        self._release()
         return self.result.array if isinstance(self.result, Const) else self.result(values)
+
+    def _release(self) -> None:
+        for node in self.unwalked:
+            node.release()
+
+
+class _Unknown:
+    """The key of an array of unknown origin, which equals nothing: it may change in each call."""
 
 
 def _grad_of(leaf: Tensor) -> Resolver:
-    return lambda values: leaf._grad
+    read = GradOf(leaf)
+    return lambda values: read.tensor
 
 
 class _Slot:

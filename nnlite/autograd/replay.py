@@ -16,6 +16,7 @@ from nnlite.autograd.modes import no_grad
 from nnlite.autograd.op import NO_GRAPH, OUTPUT, Node, Op
 from nnlite.autograd.tensor import Tensor, wrap
 from nnlite.backend import backend_of, is_array
+from nnlite.errors import CaptureError
 
 Values: TypeAlias = list[Any]
 Resolver: TypeAlias = Callable[[Values], Any]
@@ -42,9 +43,26 @@ class GradOf:
         self.leaf = leaf
 
     @property
+    def tensor(self) -> Tensor:
+        """The gradient as it is now.
+
+        Raises:
+            CaptureError: there is none.
+        """
+        found = self.leaf._grad
+        if found is None:
+            raise CaptureError(
+                "capture",
+                expected="a gradient where there was one while recording",
+                got="None",
+                hint="clear gradients inside the captured step, or always outside",
+            )
+        return found
+
+    @property
     def array(self) -> Any:
-        """The gradient's array as it is now."""
-        return self.leaf._grad.array  # type: ignore[union-attr]
+        """Its array."""
+        return self.tensor.array
 
 
 class Entry:
@@ -159,6 +177,7 @@ class Call(Entry):
         self.function = function
         self.args = args
         self.kwargs = kwargs
+        self.forms: list[Any] = []  # shape and dtype of each result
 
     def run(self, values: Values) -> None:
         """The call, its arguments made anew."""
@@ -169,8 +188,21 @@ class Call(Entry):
         result = self.function(*args, **kwargs)
         if self.writes:
             results = result if isinstance(result, tuple) else (result,)
-            for slot, x in zip(self.writes, results, strict=True):
-                values[slot] = x.array if isinstance(x, Tensor) else x
+            for slot, x, form in zip(self.writes, results, self.forms, strict=True):
+                values[slot] = array = x.array if isinstance(x, Tensor) else x
+                if (array.shape, array.dtype) != form:
+                    raise CaptureError(
+                        self.name,
+                        expected=f"a result of shape {form[0]}, as while recording",
+                        got=f"shape {array.shape}",
+                        hint="a captured step has no results whose size depends on values",
+                    )
+
+
+def rebuilt(like: Any, items: list[Any]) -> Any:
+    """A tuple, named tuple or list as like is, of other items."""
+    kind = type(like)
+    return kind(*items) if hasattr(like, "_fields") else kind(items)
 
 
 def tensor_in(slot: int, node: Node | None) -> Resolver:

@@ -42,6 +42,26 @@ def retraced(function: F) -> F:
     return cast(F, wrapped)
 
 
+def refuse_capture(op: str, what: str, hint: str) -> None:
+    """Refuse what a replay would not do again.
+
+    Raises:
+        CaptureError: a capture is under way.
+    """
+    if _state.get()[2] is not None:
+        raise CaptureError(op, expected="what a replay can do again", got=what, hint=hint)
+
+
+def refused_create_graph(op: str) -> CaptureError:
+    """The error of a second derivative in a captured step."""
+    return CaptureError(
+        op,
+        expected="derivatives of the first order",
+        got="create_graph=True, which makes a new graph in each call",
+        hint="do not capture this step",
+    )
+
+
 def refuse_reading(op: str) -> None:
     """Refuse to go on in a capture: what op is about to read would stay the same in each replay.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from nnlite.autograd.hooks import RemovableHandle
 from nnlite.autograd.methods import TensorMethods
 from nnlite.autograd.modes import _state
+from nnlite.autograd.tape import refuse_capture
 from nnlite.backend import Array, Device, Dtype, backend_of, is_array, is_float
 from nnlite.errors import CaptureError, DtypeError, GraphError, ShapeError
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="Tensor")
 
 _hook_keys = itertools.count()
+_HOOKS = "register hooks of leaves outside of the captured step, once"
 
 
 class Version:
@@ -113,6 +115,9 @@ class Tensor(TensorMethods):
     @property
     def grad(self) -> Tensor | None:
         """The gradient that backward left, or None."""
+        tape = _state.get()[2]
+        if tape is not None:
+            tape.leaves[id(self)] = self  # so that it is known when an op meets it
         return self._grad
 
     @grad.setter
@@ -184,6 +189,9 @@ class Tensor(TensorMethods):
                 got=f"the output of {self.node.name}",
                 hint="use detach() to cut a tensor off the graph",
             )
+        tape = _state.get()[2]
+        if tape is not None and id(self.array) in tape.known:
+            refuse_capture("requires_grad_", "a leaf made inside the step", "make it outside, once")
         self._requires_grad = bool(requires_grad)
         return self
 
@@ -214,6 +222,7 @@ class Tensor(TensorMethods):
         """
         if not self.requires_grad:
             raise _no_graph("retain_grad")
+        refuse_capture("retain_grad", "retain_grad() inside the step", _HOOKS)
         if self.node is not None:
             self.node.retain_grad(self)
 
@@ -228,6 +237,7 @@ class Tensor(TensorMethods):
         """
         if not self.requires_grad:
             raise _no_graph("register_hook")
+        refuse_capture("register_hook", "a hook registered inside the step", _HOOKS)
         owner: Any = self.node if self.node is not None else self
         if owner._hooks is None:
             owner._hooks = {}
@@ -251,6 +261,7 @@ class Tensor(TensorMethods):
         return text + ")"
 
     def __format__(self, spec: str) -> str:
+        refuse_capture("format", "a tensor made into text", "return it and print it outside")
         """``f"{loss:.4f}"``: a 0-d tensor is formatted as its number.
 
         Raises:

@@ -119,6 +119,11 @@ class _Recorded:
         self._optimizers: dict[fused.Fused, fused.Captured] = {}
         self._calls = 0
         self._result: Any = None
+        tensors = {**tape.outside, **tape.leaves}
+        self._fixed = [(x, x.array) for x in tensors.values()]
+        self._leaves = [x for x in tensors.values() if x._requires_grad]
+        self._before: list[Tensor | None] = []
+        self._after: list[Tensor | None] = []
 
     def run(self, arrays: list[Any]) -> Any:
         """One step: done for real, then recorded, then repeated."""
@@ -128,8 +133,12 @@ class _Recorded:
             self._result = self._graph.warm(self._work)
         else:
             if self._calls == 1:
+                self._before = [x._grad for x in self._leaves]
                 self._result = self._graph.record(self._work)
+                self._after = [x._grad for x in self._leaves]
             self._graph.launch()
+            for leaf, gradient in zip(self._leaves, self._after, strict=True):
+                leaf._grad = gradient  # where the graph writes
         self._calls += 1
         for optimizer in self._optimizers.values():
             optimizer.count()
@@ -137,6 +146,16 @@ class _Recorded:
 
     def follow(self) -> bool:
         """Take over new learning rates; False if the graph no longer does what step would."""
+        if any(x.array is not array for x, array in self._fixed):
+            return False  # moved, or replaced through .data
+        if self._after and not all(
+            # a step that makes new gradients does not look at the old ones
+            now is before or (before is not None and after is not before)
+            for now, before, after in zip(
+                [x._grad for x in self._leaves], self._before, self._after, strict=True
+            )
+        ):
+            return False
         return all(tuple(optimizer.follow() for optimizer in self._optimizers.values()))
 
     def _work(self) -> Any:

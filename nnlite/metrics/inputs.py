@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nnlite.autograd.tape import refuse_reading
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import backend_of, is_array
 from nnlite.errors import DtypeError, NnliteIndexError, ShapeError
@@ -21,6 +22,7 @@ def as_numpy(op: str, argument: str, values: Any) -> NDArray[Any]:
     Raises:
         ShapeError: nested lists of different lengths.
     """
+    refuse_reading(op)
     array = values.array if isinstance(values, Tensor) else values
     if is_array(array):
         return backend_of(array).to_numpy(array)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnlite.autograd.tape import refuse_reading
 from nnlite.backend import array_module
 from nnlite.errors import ArgumentError, NnliteError, ShapeError
 from nnlite.metrics.classification import (
@@ -88,6 +89,7 @@ class Tally:
             ArgumentError: NaN among the scores: no class is the largest.
             DtypeError, NnliteIndexError: as ``confusion_matrix``.
         """
+        refuse_reading("Tally.update")
         if is_far(outputs) or is_far(targets) or is_far(loss):
             self._waiting.append(self._later(outputs, targets, loss))
             self._images_waiting += len(self._waiting[-1].predictions)

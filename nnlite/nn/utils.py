@@ -55,15 +55,20 @@ def get_total_norm(
         norms = [norm(t, p) for t in given]
         widest = max((t.dtype for t in norms), key=lambda dtype: dtype.itemsize)
         total = norm(stack([cast(t, widest) for t in norms]), p)
-    if error_if_nonfinite and not array_module(total.array).isfinite(total.array).item():
+    if error_if_nonfinite:
+        traced(_refuse_nonfinite, total)
+    return total
+
+
+def _refuse_nonfinite(norm: Tensor) -> None:
+    if not array_module(norm.array).isfinite(norm.array).item():
         raise ArgumentError(
             "get_total_norm",
             "tensors",
             expected="a finite norm",
-            got=str(total.item()),
+            got=str(norm.item()),
             hint="error_if_nonfinite=False goes on; look for the first NaN or infinity",
         )
-    return total
 
 
 def clip_grad_norm_(

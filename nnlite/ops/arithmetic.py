@@ -248,10 +248,11 @@ def _refuse_integer_zero(op: str, x: Any, y: Any) -> None:
     """Refuse a whole-number division by zero, which has no result: floats have inf and NaN."""
     dtype = next(t.dtype for t in (x, y) if isinstance(t, Tensor))
     if dtype.kind != "f":
-        traced(_refuse_zero, op, raw(y))
+        traced(_refuse_zero, op, y)
 
 
-def _refuse_zero(op: str, divisor: Any) -> None:
+def _refuse_zero(op: str, other: Any) -> None:
+    divisor = raw(other)
     if bool((divisor == 0) if isinstance(divisor, int) else (divisor == 0).any()):
         raise ArgumentError(
             op,
@@ -298,12 +299,13 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     x, y = operands("pow", input, exponent)
     _refuse_booleans("pow", x, y)
     if not any(isinstance(t, Tensor) and t.dtype.kind == "f" for t in (x, y)):
-        traced(_refuse_negative, raw(y))
+        traced(_refuse_negative, y)
     out: Tensor = Pow.apply(x, y)
     return out
 
 
-def _refuse_negative(power: Any) -> None:
+def _refuse_negative(exponent: Any) -> None:
+    power = raw(exponent)
     if bool((power < 0) if isinstance(power, (int, float)) else (power < 0).any()):
         raise ArgumentError(
             "pow",

@@ -190,6 +190,7 @@ def iterate(x: Tensor) -> Iterator[Tensor]:
 
 def contains(x: Tensor, value: Any) -> bool:
     """``value in x``: whether any element equals value."""
+    refuse_reading("in")
     return bool(eq(x, value).array.any())
 
 

@@ -173,14 +173,14 @@ def cross_entropy(
         return _from_probabilities(x, t, w, dim, ignore_index, reduction, label_smoothing)
     if w is None and not label_smoothing and reduction != "none" and _is_usual(x, t, ignore_index):
         with suppress(NnliteIndexError):  # a label to be ignored, or to be named below
-            labels = traced(_checked_labels, t.array, x.shape[1])
+            labels = traced(_checked_labels, t, x.shape[1])
             scale = 1 / len(t) if reduction == "mean" else 1.0
             loss: Tensor = MeanCrossEntropy.apply(x, labels=labels, scale=scale)
             return loss
     if w is None and not label_smoothing and reduction != "none":
         k = _device_kernels(x, t, ignore_index)
         if k is not None:
-            labels = traced(_copied_labels, t.array)
+            labels = traced(_copied_labels, t)
             params = {"ignored": ignore_index, "mean": reduction == "mean", "k": k}
             loss = DeviceCrossEntropy.apply(x, labels=labels, **params)
             return loss
@@ -221,17 +221,18 @@ def _device_kernels(x: Tensor, t: Tensor, ignore_index: Any) -> Kernels | None:
     return kernels("cross_entropy", x.array)
 
 
-def _copied_labels(labels: Array) -> Array:
+def _copied_labels(target: Tensor) -> Array:
     """As int64, in memory of their own: see ``_checked_labels``."""
-    return labels.astype(int64)
+    return target.array.astype(int64)
 
 
-def _checked_labels(labels: Array, classes: int) -> Array:
+def _checked_labels(target: Tensor, classes: int) -> Array:
     """A copy of the labels: if they changed before backward, it would differentiate another loss.
 
     Raises:
         NnliteIndexError: one lies outside 0 ... classes - 1.
     """
+    labels = target.array
     # read without sign, a negative label is a very large one
     if int(labels.view(f"u{labels.itemsize}").max()) >= classes:
         outside = labels[(labels < 0) | (labels >= classes)]

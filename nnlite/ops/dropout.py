@@ -184,7 +184,7 @@ def _drop(
         kept, drawn_by = 1 - probability, pick_generator(op, generator)
         y = CounterDrop.apply(x, generator=drawn_by, run=run, kept=kept, scale=1 / kept)
     else:
-        mask = traced(_mask, x.array, shape, 1 - probability, pick_generator(op, generator))
+        mask = traced(_mask, x, shape, 1 - probability, pick_generator(op, generator))
         y = Drop.apply(x, mask=mask, scale=1 / (1 - probability))
     return assign(x, y, op) if inplace else y
 
@@ -200,7 +200,7 @@ def _dropped(x: Array, draw: cuda.Draw, run: int, kept: float, scale: float) -> 
     return keep(x, there) * scale
 
 
-def _mask(x: Array, shape: tuple[int, ...], kept: float, generator: Generator) -> Array:
+def _mask(x: Tensor, shape: tuple[int, ...], kept: float, generator: Generator) -> Array:
     """For the CPU: booleans, True with probability kept.
 
     Which ones depends on the shape, not on x's layout.
@@ -210,4 +210,4 @@ def _mask(x: Array, shape: tuple[int, ...], kept: float, generator: Generator) -
         mask = drawn.reshape(shape)
     else:  # the batch innermost, as convolution has it: long runs to copy
         mask = drawn.reshape(*shape[1:], shape[0]).transpose(len(shape) - 1, *range(len(shape) - 1))
-    return in_order_of(x, mask) if shape == x.shape else mask
+    return in_order_of(x.array, mask) if shape == x.shape else mask

@@ -125,7 +125,7 @@ def embedding(
     if max_norm is not None or scale_grad_by_freq:
         w = need_float("embedding", w, "weight")
     padding = check_padding_idx("embedding", padding_idx, w.shape[0])
-    index = traced(_rows, i.array, w)
+    index = traced(_rows, i, w)
     if max_norm is not None:
         _shorten(w, index, max_norm, norm_type)
     out: Tensor = Lookup.apply(w, index=index, padding=padding, blank=False)
@@ -153,7 +153,8 @@ def check_padding_idx(op: str, padding_idx: Any, rows: int) -> int | None:
     return row % rows
 
 
-def _rows(index: Array, w: Tensor) -> Array:
+def _rows(numbers: Tensor, w: Tensor) -> Array:
+    index = numbers.array
     # a copy: what is written into input afterwards is none of backward's business
     rows = index.astype(int64)
     if not index.size or backend_of(index) is not NUMPY:  # to look would be to wait for a device

@@ -17,6 +17,7 @@ from nnlite.ops.common import (
     check_broadcast,
     check_same_device,
     normalize_dim,
+    raw,
 )
 from nnlite.ops.creation import scalar_like
 from nnlite.ops.index_forms import check_indices
@@ -165,11 +166,12 @@ def _places(op: str, x: Tensor, dim: Any, index: Any, into: bool = False) -> tup
         return ()
     if not i.ndim:
         return (check_indices(op, i, x.shape[d], d),)
-    grid: tuple[Any, ...] = traced(_grid, op, i, x.shape[d], d)
+    grid: tuple[Any, ...] = traced(_grid, op, index, x.shape[d], d)
     return grid
 
 
-def _grid(op: str, i: Array, size: int, d: int) -> tuple[Any, ...]:
+def _grid(op: str, index: Tensor, size: int, d: int) -> tuple[Any, ...]:
+    i = raw(index)
     xp = array_module(i)
     grid: list[Any] = [
         xp.arange(n).reshape((1,) * k + (n,) + (1,) * (i.ndim - k - 1))

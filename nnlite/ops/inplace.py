@@ -71,13 +71,13 @@ def in_place(function: Callable[..., Tensor], name: str) -> Callable[..., Tensor
 
 def _before(x: Tensor) -> Tensor:
     """x as it is now, at its place in the graph: what backward may need once x is overwritten."""
-    old = wrap(traced(_copied, x.array))
-    old.node, old.requires_grad = x.node, x.requires_grad
+    old = wrap(traced(_copied, x))
+    old.node, old._requires_grad = x.node, x._requires_grad
     return old
 
 
-def _copied(x: Array) -> Array:
-    return x.copy()
+def _copied(x: Tensor) -> Array:
+    return x.array.copy()
 
 
 def copy_(x: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:

@@ -76,7 +76,7 @@ def batch_norm(
             got=str(x.shape),
             hint="a single value has no variance; use a larger batch, or eval()",
         )
-    m, v = traced(moments, x.array, dims)
+    m, v = traced(moments, x, dims)
     if n and mean is not None and var is not None:
         _update("batch_norm", mean, m, 1.0, momentum)
         _update("batch_norm", var, v, n / (n - 1), momentum)
@@ -128,7 +128,7 @@ def instance_norm(
             got=str(x.shape),
             hint="a single value has no variance",
         )
-    m, v = traced(moments, x.array, dims)
+    m, v = traced(moments, x, dims)
     if x.array.size and mean is not None and var is not None:
         _update("instance_norm", mean, m, 1.0, momentum)
         _update("instance_norm", var, v, n / (n - 1), momentum)
@@ -359,7 +359,7 @@ def _by_running(
             hint="pass running_mean and running_var, or take those of the input",
         )
     centre = reshape(mean, affine)
-    scale = reshape(wrap(traced(inverse_root, var.array, eps)), affine)
+    scale = reshape(wrap(traced(inverse_root, var, eps)), affine)
     factor = scale if w is None else mul(reshape(w, affine), scale)
     y = mul(sub(x, centre), factor)
     return y if b is None else add(y, reshape(b, affine))

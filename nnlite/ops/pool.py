@@ -236,7 +236,7 @@ def _avg_pool(
     windows = _windows(op, x, spatial, kernel_size, stride, padding, 1, ceil_mode)
     if divisor_override is None:
         counts = _counts(windows, bool(count_include_pad))
-        divisor = counts if isinstance(counts, int) else traced(like, x.array, counts, x.dtype)
+        divisor = counts if isinstance(counts, int) else traced(_on, x, counts)
     else:
         divisor = as_index(op, "divisor_override", divisor_override)
         if divisor == 0:
@@ -301,6 +301,10 @@ def _windows(
     return Windows(
         two(size, 1), two(out, 1), two(kernel, 1), two(steps, 1), two(before, 0), two(spread, 1)
     )
+
+
+def _on(x: Tensor, counts: list[list[int]]) -> Array:
+    return like(x.array, counts, x.dtype)
 
 
 @lru_cache(maxsize=512)

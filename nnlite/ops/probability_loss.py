@@ -79,12 +79,13 @@ def binary_cross_entropy(
     check_reduction(op, reduction)
     check_unused(op, size_average=size_average, reduce=reduce)
     p, t = float_pair(op, input, target)
-    traced(_check_probabilities, op, p.array)
+    traced(_check_probabilities, op, p)
     losses: Tensor = BinaryCrossEntropy.apply(p, t)
     return reduced(_weighted(op, losses, weight), reduction)
 
 
-def _check_probabilities(op: str, p: Array) -> None:
+def _check_probabilities(op: str, probabilities: Tensor) -> None:
+    p = probabilities.array
     inside = (p >= 0) & (p <= 1)
     if not bool(inside.all()):
         raise ArgumentError(

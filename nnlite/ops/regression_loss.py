@@ -261,12 +261,12 @@ def _variance(op: str, x: Tensor, var: Any) -> Tensor:
                 got=f"shape {v.shape}",
                 hint="one variance per number, or one per row",
             )
-    traced(_refuse_negative, op, v.array)
+    traced(_refuse_negative, op, v)
     return v
 
 
-def _refuse_negative(op: str, var: Array) -> None:
-    if bool((var < 0).any()):
+def _refuse_negative(op: str, var: Tensor) -> None:
+    if bool((var.array < 0).any()):
         raise ArgumentError(
             op, "var", expected="variances >= 0", got="a negative one", hint="exp makes positive"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from nnlite.autograd.op import Op
-from nnlite.autograd.tape import retraced
+from nnlite.autograd.tape import refuse_reading, retraced
 from nnlite.autograd.tensor import Tensor, wrap
 from nnlite.backend import NUMPY, Array, array_module, as_dtype, backend_of
 from nnlite.backend.dtypes import int64
@@ -133,6 +133,7 @@ def unique(
     for name, flag in (("return_inverse", return_inverse), ("return_counts", return_counts)):
         check_flag("unique", name, flag)
     check_flag("unique", "sorted", sorted)
+    refuse_reading("unique")
     x = as_tensor("unique", input).array
     found = array_module(x).unique(x, return_inverse=True, return_counts=True)
     values, inverse, counts = found[0], found[1].reshape(x.shape), found[2]
@@ -146,6 +147,7 @@ def unique(
 
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """The indices of all elements other than 0: int64 (count, ndim), or a tuple of 1-d Tensors."""
+    refuse_reading("nonzero")
     x = as_tensor("nonzero", input).array
     xp = array_module(x)
     found = x.nonzero() if x.ndim else x.reshape(1).nonzero()

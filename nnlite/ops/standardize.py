@@ -28,6 +28,7 @@ from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Array, array_module, quiet
 from nnlite.backend.dtypes import float64
 from nnlite.backend.summation import count, total
+from nnlite.ops.common import raw
 from nnlite.ops.reduce import Mean, Var
 from nnlite.ops.viewing import reshaped
 
@@ -135,12 +136,12 @@ class Project(Op):
         return (pu if need_g else None), gx
 
 
-def moments(x: Array, dims: tuple[int, ...]) -> tuple[Array, Array]:
+def moments(t: Tensor, dims: tuple[int, ...]) -> tuple[Array, Array]:
     """Mean and biased variance over dims, which are kept with size 1; both 0 where dims are empty.
 
     The mean is summed in float64: numbers far from 0 would lose in float32 what sets them apart.
     """
-    n = max(count(x.shape, dims), 1)
+    x, n = t.array, max(count(t.shape, dims), 1)
     with quiet():
         m = (x.sum(axis=dims, keepdims=True, dtype=float64) / n).astype(x.dtype)
         d = x - m
@@ -164,14 +165,15 @@ def normalized(
         affine: the shape in which w and b broadcast to x.
         found: mean and variance, where the caller has them.
     """
-    m, v = traced(moments, x.array, dims) if found is None else found
+    m, v = traced(moments, x, dims) if found is None else found
     r = traced(inverse_root, v, eps)
     out: Tensor = Normalize.apply(x, w, b, dims=dims, eps=eps, stats=(m, r), affine=affine)
     return out
 
 
-def inverse_root(v: Array, eps: float) -> Array:
-    """1 / sqrt(v + eps)."""
+def inverse_root(var: Tensor | Array, eps: float) -> Array:
+    """1 / sqrt(var + eps)."""
+    v = raw(var)
     with quiet():
         return 1 / array_module(v).sqrt(v + eps)
 

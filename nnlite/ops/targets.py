@@ -39,8 +39,7 @@ class Targets:
         check_same_device(op, x, t)
         _check_shape(op, x, t, dim)
         ignored = None if ignore_index is None else as_index(op, "ignore_index", ignore_index)
-        weights = None if w is None else w.array
-        found = traced(_prepared, op, t.array, x.shape, x.dtype, weights, dim, ignored)
+        found = traced(_prepared, op, t, x.shape, x.dtype, w, dim, ignored)
         self.index, self.valid, self.factor = found
 
     def reduced(self, losses: Tensor, reduction: str) -> Tensor:
@@ -57,14 +56,15 @@ def _total(factor: Array, losses: Tensor) -> Tensor:
 
 def _prepared(
     op: str,
-    labels: Array,
+    target: Tensor,
     shape: tuple[int, ...],
     dtype: Dtype,
-    w: Array | None,
+    w: Tensor | None,
     dim: int,
     ignored: int | None,
 ) -> tuple[Array, Array, Array]:
     """index, valid and factor of Targets."""
+    labels = target.array
     n, xp = shape[dim], array_module(labels)
     index = labels.astype(int64).reshape((*labels.shape[:dim], 1, *labels.shape[dim:]))
     valid = xp.ones_like(index, dtype=bool_) if ignored is None else index != ignored
@@ -82,7 +82,7 @@ def _prepared(
     factor = valid.astype(dtype)
     if not here:  # to look would be to wait for the device: the loss is NaN instead
         factor = xp.where(outside, xp.nan, factor).astype(dtype)
-    return index, valid, factor * w[index] if w is not None and n else factor
+    return index, valid, factor * w.array[index] if w is not None and n else factor
 
 
 def check_weight(op: str, x: Tensor, weight: Any, dim: int) -> Tensor | None:

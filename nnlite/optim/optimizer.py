@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from nnlite.autograd import Tensor, enable_grad, no_grad
 from nnlite.autograd.hooks import RemovableHandle
-from nnlite.autograd.tape import retraced
+from nnlite.autograd.tape import refuse_capture, retraced, traced
 from nnlite.autograd.tensor import wrap
 from nnlite.backend import Array, Device, Dtype, array_module, is_plain
 from nnlite.errors import DeviceError, DtypeError, ShapeError
@@ -109,7 +109,6 @@ class Optimizer:
 
     # -- a step ----------------------------------------------------------------------------
 
-    @retraced
     def step(self, closure: Closure | None = None) -> Any:
         """Update every parameter that has a gradient.
 
@@ -125,6 +124,16 @@ class Optimizer:
             ShapeError, DtypeError, DeviceError: a gradient that does not fit its parameter; then
                 no parameter has been changed.
         """
+        if closure is None:
+            return traced(self._hooked_step, None)
+        refuse_capture(
+            type(self).__name__,
+            "a closure, which would go on with the inputs of the recording",
+            "call zero_grad, backward and step() in the captured step itself",
+        )
+        return self._hooked_step(closure)
+
+    def _hooked_step(self, closure: Closure | None) -> Any:
         for hook in list(self._pre_hooks.values()):
             hook(self, (closure,), {})
         result = self._step(closure)

@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from nnlite.autograd.tape import refuse_reading
 from nnlite.extras import require
 from nnlite.metrics.pending import as_array, fetch, is_far
 
@@ -39,6 +40,7 @@ class Running:
             loss: its mean loss, a number or a Tensor of one element.
             correct: its number of right answers, likewise.
         """
+        refuse_reading("Running.add")
         self.samples += samples
         if is_far(loss) or is_far(correct):
             self._waiting.append((samples, as_array(loss), as_array(correct)))

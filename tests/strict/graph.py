@@ -1,4 +1,4 @@
-"""A stand-in for CUDA graphs: the work is done again at each launch, into the same results."""
+"""A stand-in for CUDA graphs: the work is done again at each launch, at the recorded addresses."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from nnlite.autograd import Tensor
 from tests.strict.rules import forbid_transfers
 
 Work = Callable[[], Any]
+
+WATCHED: list[Tensor] = []
+"""Tensors of a test. A graph knows their memory, not the objects: what the Python of the work does
+to the objects is taken back, and what it would have written to the memory is written there."""
 
 
 class StrictGraph:
@@ -27,7 +31,10 @@ class StrictGraph:
     def record(self, work: Work) -> Any:
         """Done at once, in place of the first launch."""
         self.log.append("record")
+        self._arrays = [x.array for x in WATCHED]
+        self._before = [x._grad for x in WATCHED]
         self._work, self._result = work, self._run(work)
+        self._after = [x._grad for x in WATCHED]
         self._done = True
         return self._result
 
@@ -37,8 +44,16 @@ class StrictGraph:
         if self._done:
             self._done = False
             return
-        for place, x in zip(_tensors(self._result), _tensors(self._run(self._work)), strict=True):
+        now = [(x.array, x._grad) for x in WATCHED]
+        for x, array, gradient in zip(WATCHED, self._arrays, self._before, strict=True):
+            x.array, x._grad = array, gradient
+        result = self._run(self._work)
+        for place, x in zip(_tensors(self._result), _tensors(result), strict=True):
             place.array[...] = x.array
+        for x, after, (array, gradient) in zip(WATCHED, self._after, now, strict=True):
+            if after is not None and x._grad is not None and x._grad is not after:
+                after.array[...] = x._grad.array
+            x.array, x._grad = array, gradient
 
     def _run(self, work: Work) -> Any:
         with forbid_transfers():

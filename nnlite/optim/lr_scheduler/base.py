@@ -6,6 +6,7 @@ import copy
 import warnings
 from typing import Any, ClassVar
 
+from nnlite.autograd.tape import retraced
 from nnlite.errors import ArgumentError, DtypeError, StateDictError
 from nnlite.optim.checks import number, plain
 from nnlite.optim.optimizer import Optimizer
@@ -73,6 +74,7 @@ class LRScheduler:
         """The rates set by the last step, one per group."""
         return list(self._last_lr)
 
+    @retraced
     def step(self, epoch: int | None = None) -> None:
         """Go to the next epoch and set its rates.
 

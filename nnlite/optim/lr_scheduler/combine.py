@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from nnlite.autograd.tape import retraced
 from nnlite.errors import ArgumentError, DtypeError
 from nnlite.optim.checks import whole
 from nnlite.optim.lr_scheduler.base import LRScheduler, check_optimizer
@@ -64,6 +65,7 @@ class ChainedScheduler(_Combined):
             scheduler._go_to(epoch)
         self._last_lr = self._rates()
 
+    @retraced
     def step(self) -> None:  # type: ignore[override]
         """Step each of the schedulers."""
         for scheduler in self._schedulers:
@@ -138,6 +140,7 @@ class SequentialLR(_Combined):
         else:
             scheduler.last_epoch -= 1
 
+    @retraced
     def step(self) -> None:  # type: ignore[override]
         """Step the schedule whose turn it is."""
         self.last_epoch += 1

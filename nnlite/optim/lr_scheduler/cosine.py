@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from nnlite.autograd.tape import retraced
 from nnlite.errors import ArgumentError
 from nnlite.optim.checks import number, whole
 from nnlite.optim.lr_scheduler.base import LRScheduler
@@ -94,6 +95,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         half = (1 + math.cos(math.pi * self.T_cur / self.T_i)) / 2
         return [self.eta_min + (base - self.eta_min) * half for base in self.base_lrs]
 
+    @retraced
     def step(self, epoch: float | None = None) -> None:
         """Go to the next epoch, or to a given one, which may be fractional: ``epoch + i / n``.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from nnlite.autograd.tape import refuse_reading
 from nnlite.errors import ArgumentError
 from nnlite.optim.checks import number, plain, whole
 from nnlite.optim.lr_scheduler.base import (
@@ -95,6 +96,7 @@ class ReduceLROnPlateau(LRScheduler):
             metrics: a number, or a one-element Tensor.
             epoch: the number of this epoch, instead of the next.
         """
+        refuse_reading("ReduceLROnPlateau.step")
         value = float(plain(metrics))
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         if self.is_better(value):
