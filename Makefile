@@ -3,10 +3,12 @@
 #   make train DATA=folder EPOCHS=5 ARGS="--batch-size 100"
 #   make test JOBS=0 ARGS="tests/test_linear.py -x"
 #   make PYTHON=/opt/python3.13/bin/python3 test
+#   make test-gpu NNLITE_CUDA=12
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: train test test-slow certify reproduce reproduce-quick benchmark lint format clean help
+.PHONY: train test test-slow test-gpu certify reproduce reproduce-quick \
+	benchmark benchmark-gpu lint format clean help
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -28,6 +30,9 @@ test-slow: $(VENV)/.for-test  ## run the tests that take minutes
 certify: $(VENV)/.for-test  ## check every op on every kind of input, write docs/certificate.md
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PY) -m tests.certify --jobs $(JOBS) $(ARGS)
 
+test-gpu:  ## run the tests for a CUDA device on it (NNLITE_CUDA=12|13, ARGS=...)
+	@$(WITH_CUDA) -m tests.gpu $(ARGS)
+
 reproduce: $(VENV)/.for-examples  ## run the five published experiments on the full data (DATA=folder)
 	@$(PY) -m examples --all --out runs $(if $(DATA),--data "$(DATA)") $(ARGS)
 
@@ -36,6 +41,9 @@ reproduce-quick: $(VENV)/.for-examples  ## the same on the samples, in a few min
 
 benchmark: $(VENV)/.for-test  ## measure against PyTorch (ARGS="--only lenet")
 	@$(PY) -m benchmarks.cpu $(ARGS)
+
+benchmark-gpu:  ## measure against PyTorch on a CUDA device (ARGS="--only lenet --tf32")
+	@$(WITH_CUDA) -m benchmarks.gpu $(ARGS)
 
 lint: $(VENV)/.for-lint  ## check style, types and layering
 	@$(VENV)/bin/ruff check
@@ -54,9 +62,35 @@ clean:  ## remove .venv, caches and runs
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
+# A Python that has all it takes serves as it is: machines with a GPU often come so, some without a
+# network. Else .venv, with the CuPy for the CUDA version that nvidia-smi or NNLITE_CUDA names.
+define WITH_CUDA
+set -eu; \
+for python in $(PYTHON) python3 $(PY); do \
+	if "$$python" -c '$(HAS_CUDA)' 2>/dev/null; then break; fi; \
+	python=; \
+done; \
+if [ -z "$$python" ]; then \
+	cuda="$${NNLITE_CUDA:-$$(nvidia-smi 2>/dev/null | sed -n 's/.*CUDA[A-Z ]*Version: *\([0-9]*\).*/\1/p')}"; \
+	case "$$cuda" in \
+		12|13) ;; \
+		'') echo "no CUDA device: nvidia-smi names none; NNLITE_CUDA=12 or 13 sets up anyhow" >&2; \
+			exit 2;; \
+		*) echo "nnlite runs on CUDA 12 and 13, not $$cuda; NNLITE_CUDA=12 or 13 tries" >&2; exit 2;; \
+	esac; \
+	$(MAKE) --no-print-directory $(VENV)/.for-cuda$$cuda; \
+	python=$(PY); \
+fi; \
+"$$python"
+endef
+HAS_CUDA := import sys; from importlib.util import find_spec; sys.exit(sys.version_info < (3, 11) or not all(map(find_spec, \
+	("cupy", "numpy", "torch", "threadpoolctl", "matplotlib", "pytest", "hypothesis", "sklearn"))))
+
 $(VENV)/.for-train: EXTRAS := plot,progress
 $(VENV)/.for-examples: EXTRAS := examples
 $(VENV)/.for-test: EXTRAS := plot,progress,test,torch
+$(VENV)/.for-cuda12: EXTRAS := plot,progress,test,torch,cuda12
+$(VENV)/.for-cuda13: EXTRAS := plot,progress,test,torch,cuda13
 $(VENV)/.for-lint: EXTRAS := lint
 $(VENV)/.for-%: setup.cfg pyproject.toml | $(PY)
 	@echo "installing nnlite[$(EXTRAS)] into $(VENV) (only after changes of setup.cfg)"

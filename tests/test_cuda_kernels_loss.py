@@ -65,6 +65,18 @@ def test_scores_that_are_none(classes: int) -> None:
     )
 
 
+@pytest.mark.parametrize("classes", [5, 100])
+def test_scores_that_are_none_of_an_ignored_sample(classes: int) -> None:
+    x = np.zeros((3, classes))
+    x[0, 1] = np.nan
+    t = np.array([2, 0, 1])
+    compare(
+        lambda x: F.cross_entropy(x, there(t), ignore_index=2),
+        lambda x: torch.nn.functional.cross_entropy(x, torch.tensor(t), ignore_index=2),
+        [x],
+    )
+
+
 def test_a_mean_over_no_sample_is_nan_with_gradient_0() -> None:
     x = there(np.ones((2, 3))).requires_grad_()
     loss = F.cross_entropy(x, there(np.array([7, 7])), ignore_index=7)

@@ -8,13 +8,17 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import nnlite
+from nnlite.errors import NnliteError
 from tests.cases import collect
+from tests.certify import device_report
 from tests.certify.exceptions import DIFFERENCES, Difference
 from tests.certify.record import Record
 from tests.certify.report import document
 from tests.certify.run import certify
 
-CERTIFICATE = Path(__file__).parents[2] / "docs" / "certificate.md"
+DOCS = Path(__file__).parents[2] / "docs"
+CERTIFICATE = DOCS / "certificate.md"
 
 
 def unused(records: Sequence[Record]) -> list[Difference]:
@@ -30,7 +34,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--only", default="", help="rows whose name contains this; no document")
     parser.add_argument("--out", type=Path, help=f"default docs/{CERTIFICATE.name}")
+    parser.add_argument(
+        "--device",
+        default="cpu",
+        help="certify this device's agreement with the CPU and with PyTorch there; writes "
+        "docs/certificate_DEVICE.md, and nothing where a check failed",
+    )
     options = parser.parse_args(arguments)
+    try:
+        nnlite.zeros(1, device=options.device)
+    except NnliteError as error:
+        parser.exit(2, f"{parser.prog}: --device: {' '.join(str(error).split())}\n")
     rows = [case for case in collect() if options.only in case.name] if options.only else None
     began = time.monotonic()
 
@@ -38,16 +52,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for failure in record.failures:
             print(f"FAILED {failure}", flush=True)
 
-    records = certify(rows, quick=options.quick, jobs=options.jobs, progress=progress)
-    if not options.quick and rows is None:
+    where = options.device
+    records = certify(rows, quick=options.quick, jobs=options.jobs, progress=progress, where=where)
+    if not options.quick and rows is None and where == "cpu":
         for difference in unused(records):
             print(f"FAILED no longer needed: {difference}")
             records[-1].failures.append(f"no longer needed: {difference}")
-    out = options.out or (None if options.quick or options.only else CERTIFICATE)
-    if out is not None:
-        out.write_text(document(records), encoding="utf-8")
-        print(f"written: {out.name}")
     failed = sum(len(record.failures) for record in records)
+    usual = CERTIFICATE if where == "cpu" else DOCS / f"certificate_{where}.md"
+    out = options.out or (None if options.quick or options.only else usual)
+    if out is not None and where != "cpu":
+        if failed:
+            out = None
+        else:
+            out.write_text(device_report.document(records, where), encoding="utf-8")
+    elif out is not None:
+        out.write_text(document(records), encoding="utf-8")
+    if out is not None:
+        print(f"written: {out.name}")
     cases = sum(record.cases for record in records)
     different = sum(record.different for record in records)
     print(f"{different:,} cases differ from PyTorch for a stated reason")

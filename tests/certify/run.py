@@ -12,7 +12,7 @@ import numpy as np
 
 from tests.cases import collect
 from tests.cases.base import OpCase, Sample
-from tests.certify import derivatives, inputs, special, values
+from tests.certify import derivatives, device, inputs, special, values
 from tests.certify.optimizers import NAMES, trajectories
 from tests.certify.record import Record
 from tests.op_driver import samples_of
@@ -73,8 +73,14 @@ def _guarded(record: Record, kind: str, sample: Sample, check: Callable[..., Non
         record.true(kind, False, f"{sample.id}: {type(error).__name__} at {place}: {error}")
 
 
-def certify_unit(name: str, *, quick: bool = False, rows: Sequence[OpCase] | None = None) -> Record:
-    """A row, an optimizer or the table of kinks, by name."""
+def certify_unit(
+    name: str, *, quick: bool = False, rows: Sequence[OpCase] | None = None, where: str = "cpu"
+) -> Record:
+    """A row, an optimizer or the table of kinks, by name, on a device."""
+    if where != "cpu":
+        if name == KINKS:
+            return device.ties_and_kinks(where)
+        return device.certify_row(next(c for c in rows or collect() if c.name == name), where)
     if name == KINKS:
         return special.ties_and_kinks()
     if name.startswith("optim."):
@@ -97,17 +103,24 @@ def certify(
     quick: bool = False,
     jobs: int = 1,
     progress: Callable[[Record], None] = lambda record: None,
+    where: str = "cpu",
 ) -> list[Record]:
-    """The records of all units. Rows other than the table's own are run in this process."""
+    """The records of all units. Rows other than the table's own are run in this process.
+
+    Optimizers are left out on another device than the CPU: their tests run there.
+    """
     names = units(collect() if rows is None else rows, quick=quick)
+    if where != "cpu":
+        names = [name for name in names if not name.startswith("optim.")]
     found: dict[str, Record] = {}
     if jobs < 2 or rows is not None:
         for name in names:
-            found[name] = certify_unit(name, quick=quick, rows=rows)
+            found[name] = certify_unit(name, quick=quick, rows=rows, where=where)
             progress(found[name])
         return [found[name] for name in names]
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        for record in pool.imap_unordered(partial(certify_unit, quick=quick), names):
+        work = partial(certify_unit, quick=quick, where=where)
+        for record in pool.imap_unordered(work, names):
             found[record.name] = record
             progress(record)
     return [found[name] for name in names]

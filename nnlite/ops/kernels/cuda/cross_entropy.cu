@@ -14,7 +14,8 @@ __device__ double finish_row(const real* x, long long t, long long ignored, real
     const real nan = (real)0 * log((real)0);
     for (int c = first; c < C; c += step) {
         const real p = exp(x[c] - largest) / sum;
-        d[c] = skip ? (real)0 : wrong ? nan : c == t ? p - 1 : p;
+        // 0 * p: a NaN score stays NaN, as everywhere
+        d[c] = skip ? (real)0 * p : wrong ? nan : c == t ? p - 1 : p;
     }
     if (wrong && first == 0) {
         outside[0] = 1;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,8 @@ _REAL = {"float32": "float", "float64": "double"}
 @cache
 def source(family: str, dtype: str) -> str:
     """The text of ``family.cu`` behind ``common.cuh``, for "float32" or "float64"."""
+    from importlib.resources import files  # here: it takes as long to load as ten of our files
+
     here = files(__package__)
     parts = [f"#define REAL {_REAL[dtype]}\n"]
     for name in ("common.cuh", f"{family}.cu"):
