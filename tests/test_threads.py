@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 import traceback
 from collections.abc import Iterator
@@ -16,6 +13,7 @@ import pytest
 
 import nnlite
 from nnlite.backend import threads
+from tests.fresh_python import fresh_python
 
 
 @pytest.fixture(autouse=True)
@@ -24,17 +22,6 @@ def _three_threads() -> Iterator[None]:
     threads.set_num_threads(3)
     yield
     threads.set_num_threads(before)
-
-
-def _python(source: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", source],
-        env={**os.environ, **env},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 # -- pieces ----------------------------------------------------------------------------------
@@ -193,7 +180,7 @@ def test_an_error_in_training_leaves_everything_usable(monkeypatch: pytest.Monke
 
 
 def test_blas_has_one_thread_inside_and_its_own_again_outside() -> None:
-    result = _python(
+    result = fresh_python(
         """
 import numpy as np, nnlite
 from threadpoolctl import threadpool_info
@@ -244,7 +231,7 @@ def step():
 
 def test_a_fork_in_the_middle_of_training() -> None:
     """The child has the parent's memory but none of its threads: it makes its own."""
-    result = _python(
+    result = fresh_python(
         TRAIN
         + """
 step()
@@ -267,7 +254,7 @@ print("trained on")
 
 
 def test_ctrl_c_during_steps() -> None:
-    result = _python(
+    result = fresh_python(
         TRAIN
         + """
 import signal

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pytest
 import nnlite
 from nnlite.backend import threads
 from nnlite.errors import ArgumentError, DtypeError
+from tests.fresh_python import fresh_python
 
 
 @pytest.fixture(autouse=True)
@@ -24,20 +23,9 @@ def _three_threads() -> Iterator[None]:
     threads.set_num_threads(before)
 
 
-def _python(source: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", source],
-        env={**os.environ, **env},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize("blas", ["1", "2"])
 def test_by_default_no_more_threads_than_blas_was_given(blas: str) -> None:
-    result = _python(
+    result = fresh_python(
         "import nnlite; print(nnlite.get_num_threads())",
         OPENBLAS_NUM_THREADS=blas,
         OMP_NUM_THREADS=blas,
@@ -49,7 +37,7 @@ def test_affinity_limits_the_default() -> None:
     if not hasattr(os, "sched_setaffinity"):
         assert threads.available_cores() >= 1
         return
-    result = _python(
+    result = fresh_python(
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
         "import nnlite; print(nnlite.get_num_threads())",
         OPENBLAS_NUM_THREADS="4",

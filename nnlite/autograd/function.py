@@ -138,12 +138,7 @@ class Function:
         ]
         node = Node(_FunctionOp(cls), parents)
         ctx = FunctionContext(node)
-        with no_grad():
-            if cls.setup_context is None:
-                result = cls.forward(ctx, *args)
-            else:
-                result = cls.forward(*args)
-                cls.setup_context(ctx, args, result)
+        result = call_forward(cls, ctx, args)
         outputs = result if isinstance(result, tuple) else (result,)
         for output in outputs:
             if not isinstance(output, Tensor):
@@ -158,6 +153,16 @@ class Function:
             tensor.bump_version()
         tensors = attach(node, ctx, args, outputs) if recording else outputs
         return tensors if isinstance(result, tuple) else tensors[0]
+
+
+def call_forward(function: type[Function], ctx: FunctionContext, args: tuple[Any, ...]) -> Any:
+    """forward with its ctx, in either of PyTorch's two forms, without recording."""
+    with no_grad():
+        if function.setup_context is None:
+            return function.forward(ctx, *args)
+        result = function.forward(*args)
+        function.setup_context(ctx, args, result)
+        return result
 
 
 def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,8 +11,7 @@ from typing import Any, TypeAlias
 
 from numpy import ndarray
 
-from nnlite.autograd.function import Function, FunctionContext, attach
-from nnlite.autograd.modes import no_grad
+from nnlite.autograd.function import Function, FunctionContext, attach, call_forward
 from nnlite.autograd.op import NO_GRAPH, OUTPUT, Node, Op
 from nnlite.autograd.tensor import Tensor, wrap
 from nnlite.backend import backend_of, is_array
@@ -155,12 +154,7 @@ class FunctionForward(Entry):
         node.saved = None
         args = tuple([a.array if isinstance(a, Const) else a(values) for a in self.args])
         ctx = FunctionContext(node)
-        with no_grad():
-            if function.setup_context is None:
-                result = function.forward(ctx, *args)
-            else:
-                result = function.forward(*args)
-                function.setup_context(ctx, args, result)
+        result = call_forward(function, ctx, args)
         outputs = result if isinstance(result, tuple) else (result,)
         attach(node, ctx, args, outputs)
         for slot, output in zip(self.writes, outputs, strict=True):
