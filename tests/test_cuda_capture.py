@@ -170,6 +170,27 @@ def test_weights_that_lie_elsewhere_are_recorded_anew() -> None:
         np.testing.assert_allclose(step(x).cpu().numpy(), model(x).cpu().numpy(), rtol=1e-12)
 
 
+def test_weights_that_are_frozen_or_set_free_are_recorded_anew() -> None:
+    plain, captured = (Training(mlp, OPTIMIZERS["SGD"], (6, 20)) for _ in range(2))
+    captured.capture()
+    for training in (plain, captured):
+        training.run(range(6))
+        training.model[0].weight.requires_grad_(False)  # type: ignore[index]
+        training.run(range(6, 12))
+        training.model[0].weight.requires_grad_(True)  # type: ignore[index]
+        training.run(range(12, 18))
+    for x, y in zip(captured.weights(), plain.weights(), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-10)
+    assert captured.graph().log == ["warm", "record", *["launch"] * 3]
+
+
+def test_named_tuples_are_returned() -> None:
+    step = nnlite.cuda.capture(lambda x: x.max(1), [on_device(np.zeros((1, 2)))])
+    for k in range(6):
+        found = step(on_device(np.array([[1.0, 2.0 + k]])))
+        assert (found.values.tolist(), found.indices.tolist()) == ([2 + k], [1])
+
+
 def test_a_ragged_batch_runs_as_it_is() -> None:
     plain, captured = (Training(mlp, OPTIMIZERS["Adam"], (6, 20)) for _ in range(2))
     captured.capture()

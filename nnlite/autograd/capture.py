@@ -199,12 +199,17 @@ def _exactly(x: Any) -> Any:
 
 def detached(result: Any) -> Any:
     """What step returned, without its graph, as replays return it."""
+    return mapped(result, lambda x: wrap(x.array))
+
+
+def mapped(result: Any, function: Callable[[Tensor], Tensor]) -> Any:
+    """What step returned, with each Tensor in it replaced by what function makes of it."""
     if isinstance(result, Tensor):
-        return wrap(result.array)
+        return function(result)
     if isinstance(result, (tuple, list)):
-        return rebuilt(result, [detached(x) for x in result])
+        return rebuilt(result, [mapped(x, function) for x in result])
     if isinstance(result, dict):
-        return {name: detached(x) for name, x in result.items()}
+        return {name: mapped(x, function) for name, x in result.items()}
     return result
 
 

@@ -34,10 +34,7 @@ def retraced(function: F) -> F:
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        tape = _state.get()[2]
-        if tape is None:
-            return function(*args, **kwargs)
-        return tape.call(function, args, kwargs)
+        return traced(function, *args, **kwargs)
 
     return cast(F, wrapped)
 

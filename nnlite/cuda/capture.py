@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.autograd.capture import Captured, detached, signature
+from nnlite.autograd.capture import Captured, detached, mapped, signature
 from nnlite.autograd.recording import Tape
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Backend, backend_of, default_generator
@@ -88,9 +88,12 @@ class _OnDevice(Captured):
         if signature(inputs) != self._wanted:
             return detached(self._step(*inputs))
         if self._recorded is not None and not self._recorded.follow():
-            self._recorded = None
             self._forget(self._wanted)
         return super().__call__(*inputs)
+
+    def _forget(self, key: Any) -> None:
+        super()._forget(key)
+        self._recorded = None  # it belongs to the tape
 
     def _replay(self, key: Any, tape: Tape, arrays: list[Any]) -> Any:
         if self._recorded is None:
@@ -142,7 +145,8 @@ class _Recorded:
         self._calls += 1
         for optimizer in self._optimizers.values():
             optimizer.count()
-        return _copied(self._result)
+        # in memory that the next launch leaves alone
+        return mapped(self._result, lambda x: x.detach().clone())
 
     def follow(self) -> bool:
         """Take over new learning rates; False if the graph no longer does what step would."""
@@ -163,14 +167,3 @@ class _Recorded:
             result = self._tape.replay(self._inputs)
             self._counter.advance()
         return result
-
-
-def _copied(result: Any) -> Any:
-    """What a replay returned, in memory that the next one leaves alone."""
-    if isinstance(result, Tensor):
-        return result.detach().clone()
-    if isinstance(result, (tuple, list)):
-        return type(result)([_copied(x) for x in result])
-    if isinstance(result, dict):
-        return {name: _copied(x) for name, x in result.items()}
-    return result
