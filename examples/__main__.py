@@ -52,10 +52,13 @@ def run_all(arguments: list[str]) -> int:
     parser.add_argument("--out", metavar="DIR", default="runs", help="folder of the runs (runs)")
     parser.add_argument("--data", metavar="DIR", help="folder with the datasets; else NNLITE_DATA")
     parser.add_argument("--no-download", action="store_true", help="do not use the network")
-    parser.add_argument("--overwrite", action="store_true", help="replace earlier results")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--overwrite", action="store_true", help="replace earlier results")
+    again.add_argument("--resume", action="store_true", help="leave out runs that are complete")
     args = parser.parse_args(arguments)
     common = [*(["--data", args.data] if args.data else [])]
-    common += ["--no-download"] * args.no_download + ["--overwrite"] * args.overwrite
+    common += ["--no-download"] * args.no_download
+    common += ["--overwrite"] * args.overwrite + ["--resume"] * args.resume
     worst = 0
     for e in ENTRIES:
         if not e.reproduces:

@@ -36,7 +36,6 @@ EXAMPLE = Example(
     description=__doc__ or "",
     epochs=15,
     batch_size=128,
-    seeds=1,
     quirks=(
         Quirk(
             "softmax_output",

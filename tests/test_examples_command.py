@@ -128,6 +128,51 @@ def test_overwrite_with_bad_data_keeps_the_old_results(tmp_path: Path) -> None:
     assert problems(read(tmp_path)) == []
 
 
+def test_resume_leaves_a_complete_run_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert start(tmp_path) == 0
+    before = (tmp_path / "results.json").read_bytes()
+
+    def never(run: Run) -> None:
+        raise KeyError
+
+    assert start(tmp_path, "--resume", experiment=never) == 0
+    assert "has this run already" in capsys.readouterr().out
+    assert (tmp_path / "results.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["--seeds", "2"], "complete"),
+        (["--penalty", "scaled"], "complete"),
+        (["--limit", "19"], "complete"),
+        (["--quirks", "first"], "complete"),
+        ([], "interrupted"),
+        ([], "failed"),
+    ],
+)
+def test_resume_repeats_what_is_not_the_same_run(
+    arguments: list[str], status: str, tmp_path: Path
+) -> None:
+    start(tmp_path)
+    results = read(tmp_path)
+    results["status"] = status
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    again = start(tmp_path, "--resume", *arguments, experiment=lambda run: run.text("new"))
+    assert again == 0
+    assert read(tmp_path)["status"] == "complete"
+    assert not (tmp_path / "line.png").exists()  # the old run's figure
+
+
+def test_resume_with_a_torn_file_repeats_the_run(tmp_path: Path) -> None:
+    start(tmp_path)
+    (tmp_path / "results.json").write_text("{")
+    assert start(tmp_path, "--resume") == 0
+    assert problems(read(tmp_path)) == []
+
+
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "a b"])
 def test_file_names_stay_in_the_folder(name: str, tmp_path: Path) -> None:
     def experiment(run: Run) -> None:

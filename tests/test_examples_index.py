@@ -59,16 +59,17 @@ def _fake_examples(
 NAMES = [entry.name for entry in registry.ENTRIES if entry.reproduces]
 
 
+@pytest.mark.parametrize("again", ["--overwrite", "--resume"])
 def test_all_runs_each_and_builds_the_index(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    again: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = _fake_examples(monkeypatch, dict.fromkeys(NAMES, 0))
     out = str(tmp_path / "runs")
-    assert command.main(["--all", "--quick", "--overwrite", "--out", out]) == 0
+    assert command.main(["--all", "--quick", again, "--out", out]) == 0
     assert [name for name, _ in calls] == NAMES
     for name, arguments in calls:
         assert "--sample" in arguments
-        assert "--overwrite" in arguments
+        assert again in arguments
         assert arguments[-2:] == ["--out", str(tmp_path / "runs" / name)]
     page = Page((tmp_path / "runs" / "index.html").read_text())
     for name in NAMES:

@@ -79,6 +79,10 @@ def launch(
     command = sys.argv[1:] if arguments is None else arguments
     try:
         run = _start(example, command)
+        if run.args.resume and results.is_complete(run):
+            print(f"{run.out} has this run already; --overwrite makes it anew", flush=True)
+            return 0
+        results.remove(run.out)  # there is nothing, but for --overwrite and --resume
         print(f"{example.entry.title}\ndata: {run.data.source}", flush=True)
         experiment(run)
         results.finish(run, "interrupted" if run.interrupted else "complete")
@@ -121,7 +125,6 @@ def _start(example: Example, command: list[str]) -> Run:
     require("safetensors.numpy", "safetensors", example.name)
     out = _folder(example, args)
     data = data_.load(example.dataset, args.data, not args.no_download, args.sample)
-    results.remove(out)  # an earlier run's; there are none unless --overwrite was given
     return Run(example, args, quirks, data_.first(data, args.limit), out)
 
 
@@ -179,7 +182,15 @@ def parser(example: Example) -> Parser:
     p.add_argument(
         "--out", metavar="DIR", help=f"where everything is written (runs/{example.name})"
     )
-    p.add_argument("--overwrite", action="store_true", help="replace the results in that folder")
+    again = p.add_mutually_exclusive_group()
+    again.add_argument(
+        "--overwrite", action="store_true", help="replace the results in that folder"
+    )
+    again.add_argument(
+        "--resume",
+        action="store_true",
+        help="replace them unless they are those of a complete run with these settings",
+    )
     p.add_argument(
         "--quirks",
         default="published",
@@ -226,13 +237,13 @@ def _folder(example: Example, args: Namespace) -> Path:
             got=str(error),
             hint="choose another folder",
         ) from error
-    if results.has_results(out) and not args.overwrite:
+    if results.has_results(out) and not args.overwrite and not args.resume:
         raise ArgumentError(
             example.name,
             "--out",
             expected="a folder without results",
             got=f"those of an earlier run in {out}",
-            hint="--overwrite replaces them, --out DIR keeps them",
+            hint="--overwrite replaces them, --resume those of a run cut short, --out DIR none",
         )
     args.out = str(out)
     return out

@@ -44,7 +44,7 @@ ENTRIES = (
         "dropout_cnn",
         "CNN with dropout",
         "What dropout does to training and test accuracy, and what the weights look like.",
-        30,
+        90,
         ("--epochs", "2", "--limit", "1000", "--seeds", "1"),
     ),
     Entry(

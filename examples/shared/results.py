@@ -54,6 +54,26 @@ def has_results(folder: Path) -> bool:
     return any((folder / name).exists() for name in (RESULTS, REPORT))
 
 
+def is_complete(run: Run) -> bool:
+    """Whether the folder of a run that is about to start holds it already, complete.
+
+    The same is what has the same settings, data and version; where the data was found and where
+    the results went does not count.
+    """
+    try:
+        old = read(run.out)
+        new = plain(run.results("complete"))
+        elsewhere = dict.fromkeys(("out", "data", "no_download"))
+        return bool(
+            old["status"] == "complete"
+            and old["settings"] | elsewhere == new["settings"] | elsewhere
+            and old["data"]["parts"] == new["data"]["parts"]
+            and old["versions"]["nnlite"] == new["versions"]["nnlite"]
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def read(folder: Path) -> dict[str, Any]:
     """The results.json of a folder.
 

@@ -157,7 +157,8 @@ class Run(Record):
 
     def _settings(self) -> dict[str, Any]:
         """All options by name, with what was taken where they were left out."""
-        settings = {k: v for k, v in vars(self.args).items() if k not in ("command", "overwrite")}
+        not_settings = ("command", "overwrite", "resume")
+        settings = {k: v for k, v in vars(self.args).items() if k not in not_settings}
         settings |= {"epochs": self.epochs, "seeds": list(self.seeds)}
         settings["quirks"] = sorted(self.quirks)
         if self.batch_size:
