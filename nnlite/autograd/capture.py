@@ -6,6 +6,9 @@ Once two calls did the same, later ones go down the list: the forwards fill the 
 which is kept, with new values, and the engine walks it as always. The same functions compute the
 same bits; what is left out is all around them, from modules and checks to the making of Tensors.
 See tape.py (what takes part), recording.py (the tape) and replay.py (its entries).
+
+Small ops are Python for the most part. Of these only the NumPy calls are kept, forward and
+backward: see lowering.py (how), tracing.py (which) and program.py (what is then done).
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from nnlite.autograd.lowering import Replayer
 from nnlite.autograd.modes import _state, is_grad_enabled
 from nnlite.autograd.recording import Recording, Tape
 from nnlite.autograd.replay import rebuilt
@@ -34,7 +38,7 @@ class Captured:
     def __init__(self, step: Callable[..., Any]) -> None:
         self._step = step
         self._tapes: dict[Any, Tape] = {}
-        self._ready: set[Any] = set()
+        self._ready: dict[Any, Replayer] = {}
         self._tries: dict[Any, int] = {}
         self._lock = threading.RLock()  # a replay writes to the one graph
         self._busy = False
@@ -52,28 +56,27 @@ class Captured:
                     got="a call from inside",
                     hint="capture the whole of it",
                 )
-            if key in self._ready and not self._tapes[key].is_current():
+            ready = self._ready.get(key)
+            if ready is not None and not ready.tape.is_current():
                 self._forget(key)
+                ready = None
             self._busy = True
             try:
-                return self._run(key, inputs)
+                if ready is not None:
+                    arrays = [x.array for x in inputs if isinstance(x, Tensor)]
+                    return self._replay(ready, arrays)
+                if key not in self._tapes and len(self._tapes) == SIGNATURES:
+                    return detached(self._step(*inputs))
+                return self._record(key, inputs)
             finally:
                 self._busy = False
 
-    def _run(self, key: Any, inputs: tuple[Any, ...]) -> Any:
-        if key in self._ready:
-            arrays = [x.array for x in inputs if isinstance(x, Tensor)]
-            return self._replay(key, self._tapes[key], arrays)
-        if key not in self._tapes and len(self._tapes) == SIGNATURES:
-            return detached(self._step(*inputs))
-        return self._record(key, inputs)
-
-    def _replay(self, key: Any, tape: Tape, arrays: list[Any]) -> Any:
-        return detached(tape.replay(arrays))
+    def _replay(self, ready: Replayer, arrays: list[Any]) -> Any:
+        return detached(ready.replay(arrays))
 
     def _forget(self, key: Any) -> None:
         """Record anew at the next calls."""
-        self._ready.discard(key)
+        self._ready.pop(key, None)
         self._tapes.pop(key, None)
         self._tries.pop(key, None)
 
@@ -95,7 +98,7 @@ class Captured:
             difference = tape.difference(before)
             if not difference:
                 tape.close()
-                self._ready.add(key)
+                self._ready[key] = Replayer(tape)
             else:
                 self._tries[key] = self._tries.get(key, 1) + 1
                 if self._tries[key] == RECORDINGS:

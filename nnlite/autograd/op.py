@@ -55,11 +55,14 @@ class Op:
         double_backward: False where backward leaves NumPy's common ground or saves arrays that
             depend on an input: create_graph=True then raises DoubleBackwardError by name.
         view: the outputs share the memory of input 0.
+        pure: forward and backward depend on nothing but their arguments, so that capture may
+            note their NumPy calls and make these alone (see lowering.py).
         fresh: gradients returned by backward are not kept by anybody else (see the rules above).
     """
 
     double_backward: ClassVar[bool] = True
     view: ClassVar[bool] = False
+    pure: ClassVar[bool] = True
     fresh: ClassVar[bool] = True
 
     forward: ClassVar[Callable[..., Any]]

@@ -132,7 +132,7 @@ class Tape:
 
     def _add(self, entry: Entry, key: Any, outs: tuple[Any, ...]) -> None:
         entry.key = key
-        entry.reads = set(_slots(key))
+        entry.reads = set(slots_in(key))
         entry.writes = tuple(
             [self._new_slot(x.array if isinstance(x, Tensor) else x) for x in outs]
         )
@@ -219,8 +219,8 @@ class Tape:
         """Make ready for replays: note when each slot is done, and which nodes nobody walks."""
         nodes = [e.node for e in self.entries if isinstance(e, (Forward, FunctionForward))]
         self.unwalked = [node for node in nodes if node is not None and not node.is_freed]
-        self._release()
-        seen = set(_slots(self.result_key))
+        self.release()
+        seen = set(slots_in(self.result_key))
         for entry in reversed(self.entries):
             last = (entry.reads | set(entry.writes)) - seen
             entry.frees = tuple(last)
@@ -236,10 +236,15 @@ class Tape:
                 entry.run(values)
                 for slot in entry.frees:
                     values[slot] = None
-        self._release()
+        self.release()
+        return self.returned(values)
+
+    def returned(self, values: Values) -> Any:
+        """What the step returns, from the values of a replay."""
         return self.result.array if isinstance(self.result, Const) else self.result(values)
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Drop what forwards saved for a backward that does not come."""
         for node in self.unwalked:
             node.release()
 
@@ -282,12 +287,12 @@ class _Same:
     __hash__ = None  # type: ignore[assignment]
 
 
-def _slots(key: Any) -> list[int]:
+def slots_in(key: Any) -> list[int]:
     """All slots that occur in a key."""
     if isinstance(key, _Slot):
         return [key.slot]
     items = key.values() if isinstance(key, dict) else key if isinstance(key, (tuple, list)) else ()
-    return [slot for item in items for slot in _slots(item)]
+    return [slot for item in items for slot in slots_in(item)]
 
 
 class Recording:

@@ -105,6 +105,7 @@ class Forward(Entry):
         several: bool,
     ) -> None:
         self.name = op.__name__
+        self.op = op
         self.forward = op.forward
         self.node = node
         self.inputs = inputs
@@ -115,7 +116,10 @@ class Forward(Entry):
 
     def run(self, values: Values) -> None:
         """The forward, and what Op.apply does to the node."""
-        arrays = [values[x] if x.__class__ is int else x.array for x in self.inputs]
+        self.compute([values[x] if x.__class__ is int else x.array for x in self.inputs], values)
+
+    def compute(self, arrays: list[Any], values: Values) -> None:
+        """The same of these inputs."""
         params = self.params
         if self.moving:
             params = {**params, **{name: make(values) for name, make in self.moving.items()}}

@@ -145,6 +145,11 @@ def register(backend: Backend) -> None:
     _BY_DEVICE[backend.device.type] = backend
 
 
+def register_like_numpy(kind: type) -> None:
+    """Make a class of arrays known on which NumPy's own functions compute."""
+    _BY_TYPE[kind] = NUMPY
+
+
 def register_late(device_type: str, package: str, load: Callable[[str], Backend]) -> None:
     """Announce a backend that is made when it is first needed.
 

@@ -19,6 +19,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from contextvars import ContextVar
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeAlias
@@ -236,6 +237,12 @@ _pool: _Pool | None = None
 _making = threading.Lock()
 
 
+piece_recorder: ContextVar[Callable[[Iterable[Piece]], None] | None] = ContextVar(
+    "piece_recorder", default=None
+)
+"""Takes the place of run while NumPy's calls are noted, to make them again later."""
+
+
 def run(pieces: Iterable[Piece]) -> None:
     """Call all pieces, functions without argument, on as many threads as are set; BLAS at one.
 
@@ -246,6 +253,9 @@ def run(pieces: Iterable[Piece]) -> None:
         then dropped, and those under way awaited.
     """
     global _usual
+    if (recorder := piece_recorder.get()) is not None:
+        recorder(pieces)
+        return
     todo = deque(pieces)
     helpers = min(get_num_threads(), len(todo)) - 1
     if not _inside:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.capture import Captured, detached, mapped, signature
+from nnlite.autograd.lowering import Replayer
 from nnlite.autograd.recording import Tape
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Backend, backend_of, default_generator
@@ -39,7 +40,8 @@ def capture(step: Callable[..., Any], example_inputs: Sequence[Any]) -> Captured
 
     Further limits: the optimizer is SGD, Adam, AdamW or RMSprop, whose learning rate may change
     between calls (after a change of another option the step is recorded anew). Dropout draws from
-    numbers of its own, seeded once by the default generator. Labels are not checked. What the step
+    numbers of its own, seeded once by the default generator. Labels are checked by ``synchronize``
+    alone. What the step
     leaves in ``.grad`` is overwritten by the next call. The memory of a graph is kept as long as
     the captured step.
 
@@ -95,9 +97,9 @@ class _OnDevice(Captured):
         super()._forget(key)
         self._recorded = None  # it belongs to the tape
 
-    def _replay(self, key: Any, tape: Tape, arrays: list[Any]) -> Any:
+    def _replay(self, ready: Replayer, arrays: list[Any]) -> Any:
         if self._recorded is None:
-            self._recorded = _Recorded(self._backend, tape, arrays)
+            self._recorded = _Recorded(self._backend, ready.tape, arrays)
         return self._recorded.run(arrays)
 
 

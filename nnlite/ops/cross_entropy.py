@@ -226,6 +226,9 @@ def _copied_labels(target: Tensor) -> Array:
     return target.array.astype(int64)
 
 
+_UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
+
+
 def _checked_labels(target: Tensor, classes: int) -> Array:
     """A copy of the labels: if they changed before backward, it would differentiate another loss.
 
@@ -234,7 +237,7 @@ def _checked_labels(target: Tensor, classes: int) -> Array:
     """
     labels = target.array
     # read without sign, a negative label is a very large one
-    if int(labels.view(f"u{labels.itemsize}").max()) >= classes:
+    if labels.view(_UNSIGNED[labels.itemsize]).max() >= classes:
         outside = labels[(labels < 0) | (labels >= classes)]
         raise NnliteIndexError(
             "cross_entropy",

@@ -21,9 +21,11 @@ import numpy as np
 
 from nnlite.autograd import Tensor
 from nnlite.autograd.tensor import wrap
+from nnlite.autograd.tracing import NotStraightError
 from nnlite.backend import NUMPY, Array, backend_of
 from nnlite.backend.threads import get_num_threads, run
 from nnlite.optim.fused import Fused, is_possible
+from nnlite.optim.noted import NotedRule
 
 CHUNK = 2**16
 """Elements of a piece for one thread: what a rule passes over several times stays in the cache."""
@@ -31,8 +33,8 @@ CHUNK = 2**16
 LARGE = 2**18
 """The same for several threads, which wait for Python's lock between short calls."""
 
-SMALL = 2**12
-"""Parameters up to this size are packed."""
+SMALL = 2**15
+"""Parameters up to this size are packed: three copies take less time than a dozen calls."""
 
 FLUSH = 256
 """Each so many steps, what has decayed to denormal numbers (below 1e-38 in float32) is set to 0:
@@ -77,10 +79,10 @@ class Plan:
                 self._pieces += _packs(members, state, scalars)
         self._held = [(p, p.array, state[p], len(state[p])) for p in params]
         self._buffers = [
-            (entries, name, entry, getattr(entry, "array", None))
+            (entries, name, entry, entry.array)
             for _, _, entries, _ in self._held
             for name, entry in entries.items()
-            if name not in scalars
+            if isinstance(entry, Tensor)
         ]
         self._size = sum(p.array.size for p in params)
 
@@ -107,8 +109,7 @@ class Plan:
             if p is not q or p.array is not x or state[p] is not entries or len(entries) != count:
                 return False
         for entries, name, entry, array in self._buffers:
-            found = entries.get(name)
-            if found is not entry or getattr(found, "array", None) is not array:
+            if entries.get(name) is not entry or entry.array is not array:
                 return False
         return all(piece.is_alike() for piece in self._pieces)
 
@@ -144,17 +145,30 @@ class _Part:
         self.names = [name for name in owners[0] if name in scalars]
         self.state: dict[str, Any] = {}
         self.steps = 0
+        self.noted: NotedRule | None = None
+        self.is_notable = x.size <= CHUNK  # its calls are short, and so is its scratch memory
 
     def update(self, rule: Update, g: Array, options: SimpleNamespace) -> None:
         """Have the rule update x by its gradient g."""
         entries = self.owners[0]
         self.state = {**self.buffers, **{name: entries[name] for name in self.names}}
-        rule(self.x, g, self.state, options)
+        if self.noted is not None and self.noted.rule == rule:
+            self.noted.step(g, self.state, options)
+        elif not (self.is_notable and self._note(rule, g, options)):
+            rule(self.x, g, self.state, options)
         self.steps += 1
         if self.steps % FLUSH == 0 and getattr(options, "eps", 1) > 0:
             for buffer in self.buffers.values():
                 b = buffer.array
                 b[np.abs(b) < np.finfo(b.dtype).tiny] = 0
+
+    def _note(self, rule: Update, g: Array, options: SimpleNamespace) -> bool:
+        """Do it, and note how; False where the rule has to be asked each time."""
+        try:
+            self.noted = NotedRule(rule, self.x, g, self.state, options)
+        except NotStraightError:
+            self.is_notable = False
+        return self.noted is not None
 
     def is_alike(self) -> bool:
         """Whether the parameters still have the same numbers: a user may have reset one's."""
@@ -193,6 +207,7 @@ class _Pack(_Part):
         sizes = [p.array.size for p in members]
         ends = np.cumsum(sizes).tolist()
         self.cuts = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+        self.flat = [p.array.reshape(-1) for p in members]
         x = np.empty(ends[-1], dtype=members[0].dtype)
         self.g = np.empty_like(x)
         owners = [state[p] for p in members]
@@ -206,11 +221,11 @@ class _Pack(_Part):
 
     def step(self, rule: Update, options: SimpleNamespace) -> None:
         """Update them all."""
-        np.concatenate([p.array.reshape(-1) for p in self.members], out=self.x)
+        np.concatenate(self.flat, out=self.x)
         np.concatenate([_gradient(p) for p in self.members], out=self.g)
         self.update(rule, self.g, options)
-        for p, cut in zip(self.members, self.cuts, strict=True):
-            p.array[...] = self.x[cut].reshape(p.shape)
+        for p, cut in zip(self.flat, self.cuts, strict=True):
+            p[:] = self.x[cut]
 
 
 class _Whole:
@@ -245,7 +260,7 @@ def _is_usual(p: Tensor, entries: dict[str, Any], scalars: set[str]) -> bool:
 
 
 def _gradient(p: Tensor) -> Array:
-    return p.grad.array.reshape(-1)  # type: ignore[union-attr]
+    return p._grad.array.reshape(-1)  # type: ignore[union-attr]
 
 
 def _cut(p: Tensor, entries: dict[str, Any], scalars: set[str], chunk: int) -> Iterator[_Piece]:

@@ -151,7 +151,7 @@ class Optimizer:
             self._check_gradients()
             for k, group in enumerate(self.param_groups):
                 options = {name: plain(group[name]) for name in self.defaults}
-                params = [p for p in group["params"] if p.grad is not None]
+                params = [p for p in group["params"] if p._grad is not None]
                 self._update_all(k, params, options)
                 for p in params:
                     p.bump_version()
@@ -184,8 +184,8 @@ class Optimizer:
     def _check_gradients(self) -> None:
         for i, group in enumerate(self.param_groups):
             for j, p in enumerate(group["params"]):
-                if p.grad is not None:
-                    x, g = p.array, p.grad.array
+                if p._grad is not None:
+                    x, g = p.array, p._grad.array
                     if g.shape != x.shape or g.dtype != x.dtype or type(g) is not type(x):
                         self._refuse_gradient(f"param_groups[{i}]['params'][{j}].grad", x, g)
 
@@ -209,8 +209,8 @@ class Optimizer:
         """
         for group in self.param_groups:
             for p in group["params"]:
-                if set_to_none or p.grad is None:
-                    p.grad = None
+                if set_to_none or p._grad is None:
+                    p._grad = None
                 elif p.grad.node is not None:  # part of a graph, whose values must stay
                     p.grad = wrap(array_module(p.array).zeros_like(p.array))
                 else:

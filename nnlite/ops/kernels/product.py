@@ -38,7 +38,7 @@ def product(a: Array, b: Array, transposed: bool = False) -> Array:
     work = M * K * N
     if work <= TINY:
         return a @ b
-    out = np.empty((M, N), dtype=a.dtype)
+    out = np.empty((M, N), dtype=a.dtype, like=a)
     if work < LEAST:
         run((partial(np.matmul, a, b, out=out),))
         return out
