@@ -106,6 +106,52 @@ class FakeArray:
     def max(self) -> FakeArray:
         return type(self)(self.x.max(), self.data.device_id)
 
+    def reshape(self, *shape: Any) -> FakeArray:
+        return type(self)(self.x.reshape(*shape), self.data.device_id)
+
+    base = None
+
+    def computed(self, function: Any, *others: Any, **options: Any) -> FakeArray:
+        """On the current device, which must be that of all arrays: as CuPy without peer access."""
+        for x in (self, *others):
+            if isinstance(x, FakeArray) and x.data.device_id != self.machine.current:
+                raise ValueError(
+                    f"The device where the array resides ({x.data.device_id}) is different from "
+                    f"the current device ({self.machine.current}). Peer access is unavailable "
+                    "between these devices."
+                )
+        values = [getattr(x, "x", x) for x in (self, *others)]
+        return type(self)(function(*values, **options), self.machine.current)
+
+    def copy(self) -> FakeArray:
+        return self.computed(np.copy)
+
+    def sum(self, *args: Any, **options: Any) -> FakeArray:
+        return self.computed(np.sum, *args, **options)
+
+    def __add__(self, other: Any) -> FakeArray:
+        return self.computed(np.add, other)
+
+    def __mul__(self, other: Any) -> FakeArray:
+        return self.computed(np.multiply, other)
+
+    def __rmul__(self, other: Any) -> FakeArray:
+        return self.computed(np.multiply, other)
+
+    def __sub__(self, other: Any) -> FakeArray:
+        return self.computed(np.subtract, other)
+
+    def __neg__(self) -> FakeArray:
+        return self.computed(np.negative)
+
+    def __iadd__(self, other: Any) -> FakeArray:
+        self.x = self.computed(np.add, other).x
+        return self
+
+    def __isub__(self, other: Any) -> FakeArray:
+        self.x = self.computed(np.subtract, other).x
+        return self
+
 
 class FakeDevice:
     def __init__(self, machine: Machine, index: int) -> None:
@@ -185,6 +231,19 @@ def make(devices: int, memory: int = 2**20) -> tuple[ModuleType, Machine]:
     cupy.from_dlpack = lambda x: kind(x.x, m.current)
     for name in ("empty", "zeros", "ones", "full"):
         setattr(cupy, name, creator(getattr(np, name)))
+
+    def computing(function: Any) -> Any:
+        def call(x: Any, *others: Any, out: Any = None, **options: Any) -> Any:
+            found = x.computed(function, *others, **options)
+            if out is None:
+                return found
+            out.x[...] = found.x
+            return out
+
+        return call
+
+    for name in ("add", "subtract", "multiply", "broadcast_to", "empty_like", "zeros_like"):
+        setattr(cupy, name, computing(getattr(np, name)))
     cupy.get_default_memory_pool = lambda: pool
     cupy.get_default_pinned_memory_pool = lambda: pool
     runtime = SimpleNamespace(

@@ -11,7 +11,6 @@ import torch
 
 import nnlite
 from nnlite.backend.cuda_proxy import OnDevice
-from nnlite.backend.cuda_scatter import scatter_add
 from nnlite.backend.dtypes import SUPPORTED
 from nnlite.errors import ArgumentError, DeviceError, DtypeError, GraphError
 from nnlite.ops.interchange import (
@@ -21,52 +20,10 @@ from nnlite.ops.interchange import (
     to_dlpack_device,
 )
 from nnlite.ops.moving import is_pinned, pin_memory
-from tests import fake_cupy, strict
+from tests import fake_cupy
 from tests.fake_cupy import Machine
 
 KINDS = sorted(kind.name for kind in SUPPORTED)
-
-
-# -- scatter_add -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_scatter_add_in_every_dtype(kind: str) -> None:
-    """NumPy's add.at on random numbers, many places hit often enough to overflow."""
-    rng = np.random.default_rng(0)
-    info = None if kind in ("bool", "float32", "float64") else np.iinfo(kind)
-    index = rng.integers(-7, 7, 200)
-    if info is None:
-        numbers = rng.integers(0, 2 if kind == "bool" else 100, (2, 200)).astype(kind)
-    else:
-        numbers = rng.integers(info.min, info.max, (2, 200), dtype=kind, endpoint=True)
-    source, start = numbers[0], numbers[1, :7].copy()
-    expected = start.copy()
-    np.add.at(expected, index, source)
-    target = strict.xp.asarray(start)
-    with strict.forbid_transfers():
-        scatter_add(strict.xp, target, strict.xp.asarray(index), strict.xp.asarray(source))
-    assert target.dtype == kind
-    np.testing.assert_array_equal(target.get(), expected)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_scatter_add_broadcasts_and_takes_tuples(kind: str) -> None:
-    rows = np.array([0, 2, 0])
-    expected = np.zeros((3, 4), dtype=kind)
-    row = np.array([1, 0, 1, 1], dtype=kind)
-    np.add.at(expected, (rows, slice(None)), row)
-    target = strict.xp.zeros((3, 4), dtype=kind)
-    scatter_add(strict.xp, target, (strict.xp.asarray(rows), slice(None)), strict.xp.asarray(row))
-    np.testing.assert_array_equal(target.get(), expected)
-
-
-def test_scatter_add_into_a_view() -> None:
-    memory = np.zeros((4, 6), dtype=np.int64)
-    target = strict.xp.asarray(memory)
-    scatter_add(strict.xp, target[:, ::2], strict.xp.asarray([1, 1]), strict.xp.asarray([2]))
-    np.add.at(memory[:, ::2], np.array([1, 1]), 2)
-    np.testing.assert_array_equal(target.get(), memory)
 
 
 # -- functions of one of several devices -----------------------------------------------------

@@ -273,14 +273,19 @@ class FakeCupy:
                 log.append(f"launch on {stream}")
 
         class Pool:
-            malloc = "malloc of the pool"
+            def malloc(self, size: int) -> int:
+                log.append(f"{size} bytes of the pool")
+                if size > 1000:
+                    raise MemoryError
+                return size
 
         class Allocator:
-            def __init__(self, malloc: str) -> None:
-                log.append(malloc)
+            def __init__(self, malloc: Callable[[int], Any]) -> None:
+                self.malloc = malloc
 
             def __enter__(self) -> None:
                 log.append("own memory")
+                self.malloc(8)
 
             def __exit__(self, *error: object) -> None:
                 log.append("usual memory")
@@ -316,7 +321,7 @@ def test_the_calls_of_a_graph() -> None:
         cupy.log.append("work")
         return "result"
 
-    inside = ["malloc of the pool", "own memory", "on stream"]
+    inside = ["own memory", "8 bytes of the pool", "on stream"]
     outside = ["off stream", "usual memory"]
     assert graph.warm(work) == "result"
     assert cupy.log == ["wait for all", *inside, "work", *outside, "wait"]

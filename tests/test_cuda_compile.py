@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 from nnlite.backend import kernels as compiled
+from nnlite.backend.cuda_source import source
 from nnlite.errors import DeviceError
-from nnlite.ops.kernels.cuda.launching import source
 from tests.cuda_shim import kernel_names
 
 NVCC = shutil.which("nvcc")
@@ -32,9 +32,17 @@ FAMILIES = sorted(
 
 
 def test_there_are_sources() -> None:
-    assert {"conv", "cross_entropy", "dropout", "elementwise", "gather", "optim", "pool"} == set(
-        FAMILIES
-    )
+    assert {
+        "conv",
+        "cross_entropy",
+        "dropout",
+        "elementwise",
+        "embedding",
+        "gather",
+        "optim",
+        "pool",
+        "scatter",
+    } == set(FAMILIES)
     for family in FAMILIES:
         assert kernel_names(source(family, "float32"))
 

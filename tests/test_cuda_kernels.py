@@ -330,7 +330,7 @@ def test_division_by_multiplication_is_exact() -> None:
         const int i = thread_number();
         if (i < n) q[i] = Divisor(d[i]).quotient(p[i]);
     }"""
-    from nnlite.ops.kernels.cuda.launching import source as whole
+    from nnlite.backend.cuda_source import source as whole
 
     common = whole("gather", "float32").partition('#line 1 "gather.cu"')[0]
     k = ShimKernels("divide", common + source)

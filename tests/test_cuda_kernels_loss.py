@@ -114,6 +114,40 @@ def test_a_label_outside_is_nan_now_and_an_error_at_the_next_synchronize(label: 
     raise_reports(STRICT)  # once is enough
 
 
+# -- embedding -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(7,), (3, 100), (0,), ()])
+def test_rows_of_a_table(
+    shape: tuple[int, ...], dtype: str, order: str, launched: list[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    index = np.asarray(rng.integers(0, 5, shape))
+    w = rng.standard_normal((3, 5)).astype(dtype).T  # by columns
+    theirs = torch.nn.functional.embedding
+    compare(
+        lambda w: F.embedding(there(index), w, padding_idx=1),
+        lambda w: theirs(torch.tensor(index), w, padding_idx=1),
+        [w],
+    )
+    assert ("take_rows" in launched) == bool(index.size)
+    raise_reports(STRICT)  # nothing was wrong
+
+
+@pytest.mark.parametrize("number", [-1, 4, 2**33])
+def test_a_number_outside_is_nan_now_and_an_error_at_the_next_synchronize(number: int) -> None:
+    raise_reports(STRICT)
+    w = there(np.ones((4, 3)))
+    with forbid_transfers():
+        y = F.embedding(there(np.array([[2, number], [0, 1]])), w)
+    assert np.isnan(y.array.get()).all(axis=2).tolist() == [[False, True], [False, False]]
+    assert np.nansum(y.array.get()) == 9
+    with pytest.raises(NnliteIndexError, match=f"embedding: input.*number {number}"):
+        raise_reports(STRICT)
+    raise_reports(STRICT)  # once is enough
+
+
 # -- random numbers --------------------------------------------------------------------------
 
 # Random123's tests/kat_vectors, "philox4x32 10": counter, key, result

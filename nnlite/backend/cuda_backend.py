@@ -11,8 +11,8 @@ import numpy as np
 
 from nnlite.backend.cuda_blas import Blas
 from nnlite.backend.cuda_errors import explained
-from nnlite.backend.cuda_graph import CudaGraph, Graph
-from nnlite.backend.cuda_memory import Memory, pinned
+from nnlite.backend.cuda_graph import CudaGraph, Graph, refuse_uploads
+from nnlite.backend.cuda_memory import Memory, one_number, pinned
 from nnlite.backend.cuda_proxy import OnDevice
 from nnlite.backend.cuda_scatter import scatter_add
 from nnlite.backend.device import Device
@@ -84,6 +84,10 @@ class CudaBackend(Backend):
                 hint="move it with .to(device); nothing moves by itself",
             )
         with explained(str(self.device)), self.here():
+            if (number := one_number(data, dtype)) is not None:
+                return self.cupy.full((), number, dtype=number.dtype)
+            if type(data) is not self.array_type:
+                refuse_uploads()
             # page-locked host memory would still be read after the return
             return self.cupy.asarray(data, dtype=dtype, blocking=pinned(self.cupy, data))
 
@@ -91,6 +95,7 @@ class CudaBackend(Backend):
         with explained(str(self.device)), self.here():
             if type(x) is self.array_type:
                 return self.cupy.array(x)
+            refuse_uploads()
             host = backend_of(x).to_numpy(x)
             wait = not non_blocking and pinned(self.cupy, host)
             return self.cupy.array(host, blocking=wait)
@@ -113,7 +118,8 @@ class CudaBackend(Backend):
         return pinned(self.cupy, x)
 
     def scatter_add(self, target: Array, index: Any, source: Array) -> None:
-        scatter_add(self.xp, target, index, source)
+        with self.here():
+            scatter_add(self, target, index, source)
 
     def kernels(self, family: str, source: str) -> Kernels | None:
         found = self._kernels.get((family, source))

@@ -9,14 +9,31 @@ while recording.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 from nnlite.backend.cuda_errors import explain
+from nnlite.backend.cuda_memory import explaining
 from nnlite.errors import CaptureError
 
-__all__ = ["CudaGraph", "Graph"]
+__all__ = ["CudaGraph", "Graph", "refuse_uploads"]
 
 Work = Callable[[], Any]
+
+_recording: ContextVar[bool] = ContextVar("nnlite_graph_recording", default=False)
+
+
+def refuse_uploads() -> None:
+    """Refuse a copy from the host while a graph is recorded.
+
+    CUDA itself would record it, and copy at each launch what then lies there, long after the host's
+    memory was given to somebody else.
+
+    Raises:
+        CaptureError: a graph is being recorded in this context.
+    """
+    if _recording.get():
+        raise _refused("a copy from the host inside it")
 
 
 class Graph(Protocol):
@@ -48,7 +65,8 @@ class CudaGraph:
         self._here = here
         with here():
             self._stream = cupy.cuda.Stream(non_blocking=True)
-        self._pool = cupy.cuda.MemoryPool()
+        # the graph's own, which lives as long as it does
+        self._malloc = explaining(cupy, cupy.cuda.MemoryPool().malloc)
         self._graph: Any = None
 
     def warm(self, work: Work) -> Any:
@@ -56,7 +74,7 @@ class CudaGraph:
         cupy = self._cupy
         with self._here():
             cupy.cuda.runtime.deviceSynchronize()  # the stream waits for nobody by itself
-            with cupy.cuda.using_allocator(self._pool.malloc), self._stream:
+            with cupy.cuda.using_allocator(self._malloc), self._stream:
                 result = work()
             self._stream.synchronize()
         return result
@@ -71,8 +89,9 @@ class CudaGraph:
         cupy = self._cupy
         with self._here():
             cupy.cuda.runtime.deviceSynchronize()
-            with cupy.cuda.using_allocator(self._pool.malloc), self._stream:
+            with cupy.cuda.using_allocator(self._malloc), self._stream:
                 self._stream.begin_capture()
+                token = _recording.set(True)
                 try:
                     result = work()
                 except RuntimeError as error:
@@ -82,6 +101,8 @@ class CudaGraph:
                 except BaseException:
                     self._give_up()
                     raise
+                finally:
+                    _recording.reset(token)
                 self._graph = self._stream.end_capture()
         return result
 
@@ -103,5 +124,6 @@ def _refused(what: str) -> CaptureError:
         "capture",
         expected="a step that a CUDA graph can hold",
         got=what,
-        hint="no copies to or from the host inside; nnlite.capture replays without a graph",
+        hint="no copies to or from the host inside: make tensors before the step, or give them as "
+        "inputs; nnlite.capture replays without a graph",
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
 
 from nnlite.errors import DeviceMemoryError
 
-__all__ = ["Memory", "pinned"]
+__all__ = ["Memory", "explaining", "one_number", "pinned"]
 
 
 class Memory:
@@ -73,23 +74,33 @@ class Memory:
 
         Whatever allocator CuPy has, its own pool or a user's, goes on to serve; it is only wrapped.
         """
-        cupy, allocate = self._cupy, self._cupy.cuda.get_allocator()
-
-        def malloc(size: int) -> Any:
-            try:
-                memory = allocate(size)
-            except MemoryError:
-                pass
-            else:
-                for watching in _watched:
-                    watching.note()
-                return memory
-            raise _too_little(cupy, size)  # out of the handler, so that no frame holds memory
-
-        cupy.cuda.set_allocator(malloc)
+        cuda = self._cupy.cuda
+        cuda.set_allocator(explaining(self._cupy, cuda.get_allocator()))
 
 
 _watched: list[Memory] = []
+
+
+def explaining(cupy: Any, allocate: Callable[[int], Any]) -> Callable[[int], Any]:
+    """An allocator whose failures say what was asked and what is free.
+
+    Args:
+        cupy: the module.
+        allocate: the allocator that serves.
+    """
+
+    def malloc(size: int) -> Any:
+        try:
+            memory = allocate(size)
+        except MemoryError:
+            pass
+        else:
+            for watching in _watched:
+                watching.note()
+            return memory
+        raise _too_little(cupy, size)  # out of the handler, so that no frame holds memory
+
+    return malloc
 
 
 def _too_little(cupy: Any, size: int) -> DeviceMemoryError:
@@ -112,6 +123,29 @@ def _amount(size: int) -> str:
         if size >= scale:
             return f"{size / scale:.2f} {unit}"
     return f"{size} bytes"
+
+
+def one_number(data: Any, dtype: np.dtype[Any] | None = None) -> np.generic | None:
+    """A number of the host in its dtype: a kernel gets it as an argument, where a copy would wait.
+
+    Args:
+        data: what shall become an array.
+        dtype: of the result; NumPy's choice where not given.
+
+    Returns:
+        None for anything else, and for -0.0: CuPy fills with zeros, and these have no sign.
+    """
+    if not isinstance(data, (bool, int, float, np.generic)) and not (
+        type(data) is np.ndarray and not data.ndim
+    ):
+        return None
+    array = np.asarray(data, dtype=dtype)
+    if array.dtype.kind not in "biuf" or (
+        array.dtype.kind == "f" and not array and np.signbit(array)
+    ):
+        return None
+    number: Any = array[()]
+    return cast("np.generic", number)
 
 
 def pinned(cupy: Any, data: Any) -> bool:

@@ -19,6 +19,7 @@ from nnlite.autograd.lowering import Replayer
 from nnlite.autograd.recording import Tape
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Backend, backend_of, default_generator
+from nnlite.backend.cuda_follow import following
 from nnlite.backend.cuda_graph import Graph
 from nnlite.errors import CaptureError, DtypeError
 from nnlite.ops.kernels.cuda.dropout import Counter, counting
@@ -41,9 +42,8 @@ def capture(step: Callable[..., Any], example_inputs: Sequence[Any]) -> Captured
     Further limits: the optimizer is SGD, Adam, AdamW or RMSprop, whose learning rate may change
     between calls (after a change of another option the step is recorded anew). Dropout draws from
     numbers of its own, seeded once by the default generator. Labels are checked by ``synchronize``
-    alone. What the step
-    leaves in ``.grad`` is overwritten by the next call. The memory of a graph is kept as long as
-    the captured step.
+    alone. What the step leaves in ``.grad`` is overwritten by the next call. The memory of a graph
+    is kept as long as the captured step.
 
     Args:
         step: as for ``nnlite.capture``.
@@ -98,9 +98,10 @@ class _OnDevice(Captured):
         self._recorded = None  # it belongs to the tape
 
     def _replay(self, ready: Replayer, arrays: list[Any]) -> Any:
-        if self._recorded is None:
-            self._recorded = _Recorded(self._backend, ready.tape, arrays)
-        return self._recorded.run(arrays)
+        with following(*arrays):
+            if self._recorded is None:
+                self._recorded = _Recorded(self._backend, ready.tape, arrays)
+            return self._recorded.run(arrays)
 
 
 class _Recorded:

@@ -109,6 +109,7 @@ def synchronize(device: DeviceLike = None) -> None:
 
     Raises:
         DeviceError: it is not there, was reset, or a kernel failed on it.
-        NnliteIndexError: a loss met a label outside its range since the last call.
+        NnliteIndexError: cross_entropy or embedding met a number outside its range since the last
+            call.
     """
     find("synchronize", device).synchronize()

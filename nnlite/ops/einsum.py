@@ -7,7 +7,7 @@ from typing import Any
 
 from nnlite.autograd.op import Op
 from nnlite.autograd.tensor import Tensor
-from nnlite.backend import Array, array_module
+from nnlite.backend import Array, array_module, backend_of
 from nnlite.errors import ArgumentError, DtypeError, ShapeError
 from nnlite.ops.common import as_tensor, check_same_device
 from nnlite.ops.reduce import sum
@@ -34,7 +34,7 @@ class Contract(Op):
         a = _as_blocks(a, left, batch, rows, inner, sizes)  # (batch, rows, inner)
         b = _as_blocks(b, right, batch, inner, columns, sizes)  # (batch, inner, columns)
         order = [*batch, *rows, *columns]
-        y = (a @ b).reshape([sizes[c] for c in order])
+        y = backend_of(a).matmul(a, b).reshape([sizes[c] for c in order])
         return y.transpose([order.index(c) for c in out])
 
     @staticmethod

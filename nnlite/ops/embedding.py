@@ -12,6 +12,7 @@ from nnlite.backend.dtypes import int64
 from nnlite.errors import ArgumentError, DtypeError, NnliteIndexError, ShapeError
 from nnlite.ops.common import as_index, as_tensor, check_flag, check_same_device, need_float
 from nnlite.ops.inplace import check_writable
+from nnlite.ops.kernels.cuda.embedding import take_rows
 from nnlite.ops.reduce import norm
 
 __all__ = ["check_padding_idx", "embedding"]
@@ -28,7 +29,7 @@ class Lookup(Op):
     @staticmethod
     def forward(ctx: Any, w: Array, *, index: Array, padding: int | None, blank: bool) -> Array:
         ctx.rows = w.shape[0]
-        y = w[index]  # (*, D)
+        y = take_rows(w, index)  # (*, D)
         if blank and padding is not None:
             y[index == padding] = 0
         return y
@@ -98,7 +99,9 @@ def embedding(
         (*, D), of weight's dtype.
 
     Raises:
-        NnliteIndexError: a number outside; negative ones do not count from the end.
+        NnliteIndexError: a number outside; negative ones do not count from the end. On a device,
+            which would have to be waited for, its row of a table of floats is NaN instead, and the
+            error comes with the next ``nnlite.cuda.synchronize()``.
         DtypeError: an input of other than int64 and int32.
         ShapeError: a weight that is no matrix.
         ArgumentError: padding_idx outside, or a max_norm that is not above 0.

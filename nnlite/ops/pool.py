@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 from nnlite.autograd.op import Op
-from nnlite.autograd.tape import traced
 from nnlite.autograd.tensor import Tensor, wrap
 from nnlite.backend import Array
 from nnlite.errors import ArgumentError, ShapeError
-from nnlite.ops.common import as_index, check_flag, like
+from nnlite.ops.common import as_index, check_flag
 from nnlite.ops.conv_args import check_images, sizes, two
+from nnlite.ops.kernels.cuda.pool import Divisor
 from nnlite.ops.kernels.pooling import (
+    divisor_of,
     flat_index,
     max_and_place,
     put_at_places,
@@ -70,7 +70,7 @@ class AvgPool2d(Op):
     """The sum of each window over its divisor.  d/dx = gy / divisor at each pixel of the window."""
 
     @staticmethod
-    def forward(ctx: Any, x: Array, *, windows: Windows, divisor: Any) -> Array:
+    def forward(ctx: Any, x: Array, *, windows: Windows, divisor: Divisor) -> Array:
         return window_mean(x, divisor, windows)
 
     @staticmethod
@@ -82,7 +82,7 @@ class AvgPool2dGrad(Op):
     """gy / divisor added to each pixel of the window.  d/dgy = the mean of the gradient there."""
 
     @staticmethod
-    def forward(ctx: Any, gy: Array, *, windows: Windows, divisor: Any) -> Array:
+    def forward(ctx: Any, gy: Array, *, windows: Windows, divisor: Divisor) -> Array:
         return spread_mean(gy, divisor, windows)
 
     @staticmethod
@@ -235,8 +235,7 @@ def _avg_pool(
     check_flag(op, "count_include_pad", count_include_pad)
     windows = _windows(op, x, spatial, kernel_size, stride, padding, 1, ceil_mode)
     if divisor_override is None:
-        counts = _counts(windows, bool(count_include_pad))
-        divisor = counts if isinstance(counts, int) else traced(_on, x, counts)
+        divisor = divisor_of(windows, bool(count_include_pad))
     else:
         divisor = as_index(op, "divisor_override", divisor_override)
         if divisor == 0:
@@ -301,25 +300,3 @@ def _windows(
     return Windows(
         two(size, 1), two(out, 1), two(kernel, 1), two(steps, 1), two(before, 0), two(spread, 1)
     )
-
-
-def _on(x: Tensor, counts: list[list[int]]) -> Array:
-    return like(x.array, counts, x.dtype)
-
-
-@lru_cache(maxsize=512)
-def _counts(w: Windows, count_include_pad: bool) -> int | list[list[int]]:
-    """By how much each window's sum is divided: one number where all are alike."""
-    axes = []
-    for n, out, k, s, p in zip(w.size, w.out, w.kernel, w.stride, w.padding, strict=True):
-        counts = []
-        for y in range(out):
-            start = y * s - p
-            # cells beyond the image and its padding count never
-            end = min(start + k, n + p)
-            counts.append(end - start if count_include_pad else min(end, n) - max(start, 0))
-        axes.append(counts)
-    rows, columns = axes
-    if len(set(rows)) == len(set(columns)) == 1:
-        return rows[0] * columns[0]
-    return [[r * c for c in columns] for r in rows]

@@ -145,8 +145,8 @@ def _variance(x: Array, dims: tuple[int, ...], keepdim: bool, correction: Number
 
 def _freedom(x: Any, dims: tuple[int, ...], correction: Number) -> Any:
     """n - correction as an array, so that a division by 0 gives NaN or infinity."""
-    xp = array_module(raw(x))
-    return xp.asarray(max(count(x.shape, dims) - correction, 0), dtype=x.dtype)
+    n = max(count(x.shape, dims) - correction, 0)
+    return backend_of(raw(x)).asarray(n, dtype=x.dtype)
 
 
 def _centred(ctx: Any, gy: Any) -> Any:

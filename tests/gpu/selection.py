@@ -14,6 +14,8 @@ WHOLE = (
     "test_cuda_kernels.py",
     "test_cuda_kernels_loss.py",
     "test_cuda_kernels_optim.py",
+    "test_cuda_recording.py",
+    "test_cuda_scatter.py",
     "test_device_data.py",
     "test_device_examples.py",
     "test_device_io.py",
@@ -28,6 +30,8 @@ SINGLE = ("test_ops.py::test_strict_device",)
 """Tests that do so in files that mostly do not."""
 
 OF_THE_STAND_IN = {
+    "test_a_copy_from_the_host_is_refused_while_recording": "a made-up CuPy",
+    "test_a_graph_that_finds_no_memory_says_so": "a made-up CuPy",
     "test_the_calls_of_a_graph": "a made-up CuPy",
     "test_what_cuda_refuses_to_record": "a made-up CuPy",
     "test_where_there_is_no_graph": "the CPU's refusal",

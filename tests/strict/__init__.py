@@ -12,12 +12,21 @@ from typing import Any
 import numpy as np
 
 from nnlite.backend import Backend, Device, register
+from nnlite.backend.cuda_memory import one_number
+from nnlite.backend.cuda_scatter import scatter_add
 from nnlite.backend.kernels import Kernels
 from tests.cuda_shim import COMPILER, ShimKernels
 from tests.strict.array import StrictArray
 from tests.strict.graph import StrictGraph
 from tests.strict.module import scatter, xp
-from tests.strict.rules import DeviceDiffersError, TransferError, forbid_transfers, transfers
+from tests.strict.rules import (
+    DeviceDiffersError,
+    TransferError,
+    bindings,
+    forbid_transfers,
+    transfers,
+    uploads,
+)
 
 __all__ = [
     "STRICT",
@@ -27,6 +36,7 @@ __all__ = [
     "TransferError",
     "forbid_transfers",
     "transfers",
+    "uploads",
     "xp",
 ]
 
@@ -41,13 +51,17 @@ class StrictBackend(Backend):
         self._kernels: dict[str, Kernels] = {}
 
     def asarray(self, data: Any, dtype: Any = None) -> StrictArray:
+        if (number := one_number(data, dtype)) is not None:
+            return self.xp.full((), number, dtype=number.dtype)
         return self.xp.asarray(data, dtype=dtype)
 
     def to_numpy(self, x: StrictArray) -> np.ndarray[Any, Any]:
         return x.get()
 
     def scatter_add(self, target: StrictArray, index: Any, source: Any) -> None:
-        scatter(np.add, target, index, source)
+        checked = self.xp.zeros(target.shape, dtype=target.dtype)
+        scatter(np.add, checked, index, source)  # refuses what CuPy refuses, or does otherwise
+        scatter_add(self, target, index, source)
 
     def kernels(self, family: str, source: str) -> Kernels | None:
         """The real sources, run by the CPU; none where there is no g++ to compile them."""
@@ -56,6 +70,11 @@ class StrictBackend(Backend):
         if source not in self._kernels:
             self._kernels[source] = ShimKernels(family, source)
         return self._kernels[source]
+
+    def matmul(self, a: StrictArray, b: StrictArray, out: Any = None) -> StrictArray:
+        """As by cuBLAS itself, which a graph can hold; CuPy's own products cannot be recorded."""
+        with bindings.allow():
+            return self.xp.matmul(a, b, out=out)
 
     def graph(self) -> StrictGraph:
         """Without a device: what a graph repeats is done again, without a look at the host."""

@@ -12,6 +12,7 @@ from tests.strict.interface import load
 from tests.strict.rules import (
     SCALARS,
     DeviceDiffersError,
+    bindings,
     indices_in_bounds,
     no_numpy,
     refuse_repeated,
@@ -282,6 +283,11 @@ def _comparison(name: str, ufunc: Any) -> None:
     setattr(StrictArray, f"__{name}__", compare)
 
 
+def _product(a: Any, b: Any) -> Any:
+    bindings.add("@")
+    return np.matmul(a, b)
+
+
 _ARITHMETIC = {
     "add": np.add,
     "sub": np.subtract,
@@ -300,7 +306,7 @@ for _name, _ufunc in _ARITHMETIC.items():
     # the Python operator, not the ufunc: it is NumPy's x ** 2 that CuPy's x ** 2 must equal
     _operator(_name, getattr(operator, f"__{_name}__"))
     _in_place(_name, _ufunc)
-_operator("matmul", np.matmul)
+_operator("matmul", _product)
 _operator("divmod", np.divmod)
 for _name in ("less", "less_equal", "equal", "not_equal", "greater", "greater_equal"):
     _short = _name[0] + ("e" if "_" in _name else "t") if _name != "equal" else "eq"
@@ -329,6 +335,8 @@ def _method(name: str) -> None:
             raise no_numpy(bound["b"], name)
         if name in ("nonzero", "compress"):
             transfers.add(name)
+        if name == "dot":
+            bindings.add(name)
         args = tuple(_argument(a, name) for a in args)
         kwargs = {key: _argument(a, name) for key, a in kwargs.items()}
         with indices_in_bounds():

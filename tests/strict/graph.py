@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nnlite.autograd import Tensor
-from tests.strict.rules import forbid_transfers
+from tests.strict.rules import bindings, forbid_transfers, uploads
 
 Work = Callable[[], Any]
 
@@ -16,7 +16,7 @@ to the objects is taken back, and what it would have written to the memory is wr
 
 
 class StrictGraph:
-    """As ``nnlite.backend.cuda_graph.CudaGraph``; copies to the host are refused inside."""
+    """As ``nnlite.backend.cuda_graph.CudaGraph``; what cannot be recorded is refused."""
 
     def __init__(self) -> None:
         self.log: list[str] = []
@@ -33,7 +33,8 @@ class StrictGraph:
         self.log.append("record")
         self._arrays = [x.array for x in WATCHED]
         self._before = [x._grad for x in WATCHED]
-        self._work, self._result = work, self._run(work)
+        with uploads.forbid(), bindings.forbid():
+            self._work, self._result = work, self._run(work)
         self._after = [x._grad for x in WATCHED]
         self._done = True
         return self._result

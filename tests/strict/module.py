@@ -11,10 +11,12 @@ import numpy as np
 from tests.strict.array import INTERFACE, StrictArray, as_index, as_operand, wrap
 from tests.strict.rules import (
     DeviceDiffersError,
+    bindings,
     indices_in_bounds,
     no_numpy,
     refuse_repeated,
     transfers,
+    uploads,
 )
 
 # answers about arrays that the host knows without a copy
@@ -29,6 +31,8 @@ SYNCHRONISE = {
     "argwhere", "bincount", "compress", "extract", "flatnonzero", "nonzero", "unique",
     "lib.stride_tricks.sliding_window_view",
 }  # fmt: skip
+# these call cuBLAS or cuSOLVER by CuPy
+BINDINGS = {"dot", "einsum", "inner", "matmul", "tensordot", "vdot"}
 # parameters that must be arrays of the device, with the functions that are not so strict
 ARRAYS = {"a", "arr", "array", "ary", "b", "condition", "dst", "m", "prototype", "x"}
 SCALAR_ALLOWED = {"allclose", "isclose", "where"}
@@ -107,11 +111,14 @@ class StrictFunction:
         named = {key: self._unwrap(x, sources, key) for key, x in kwargs.items()}
         if self.name in SYNCHRONISE:
             transfers.add(self.name)
+        if self.name in BINDINGS or self.name.startswith("linalg."):
+            bindings.add(self.name)
         with indices_in_bounds():
             result = self._function(*values, **named)
         if self.name in ON_HOST:
             return result
         if self.name in UPLOADS and not sources:
+            uploads.add(self.name)
             result = np.array(result)
         return wrap(result, *sources)
 

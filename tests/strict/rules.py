@@ -23,30 +23,53 @@ class DeviceDiffersError(AssertionError):
 
 
 class Transfers:
-    """Counts what makes the host wait for the device and copy from it."""
+    """Counts the copies of one direction, or refuses them.
 
-    def __init__(self) -> None:
+    Args:
+        direction: as an error says it, behind "copies".
+    """
+
+    def __init__(self, direction: str) -> None:
+        self.direction = direction
         self.count = 0
         self.forbidden = 0
 
     def add(self, what: str) -> None:
         """Count one, or refuse it."""
         if self.forbidden:
-            raise TransferError(f"{what} copies from the device to the host")
+            raise TransferError(f"{what} copies {self.direction}")
         self.count += 1
 
+    @contextmanager
+    def forbid(self) -> Iterator[None]:
+        """Have every copy inside raise TransferError."""
+        self.forbidden += 1
+        try:
+            yield
+        finally:
+            self.forbidden -= 1
 
-transfers = Transfers()
+    @contextmanager
+    def allow(self) -> Iterator[None]:
+        """Count nothing inside, and refuse nothing."""
+        before = self.count, self.forbidden
+        self.forbidden = 0
+        try:
+            yield
+        finally:
+            self.count, self.forbidden = before
 
 
-@contextmanager
-def forbid_transfers() -> Iterator[None]:
-    """Have every copy from the device to the host raise TransferError."""
-    transfers.forbidden += 1
-    try:
-        yield
-    finally:
-        transfers.forbidden -= 1
+transfers = Transfers("from the device to the host")
+"""What makes the host wait for the device."""
+
+uploads = Transfers("from the host to the device")
+"""What no graph can hold: it would read that memory of the host again at each launch."""
+
+bindings = Transfers("nothing, but calls CuPy's binding of cuBLAS, which refuses to be recorded")
+"""Products by CuPy itself: nnlite's own go through ``Backend.matmul``."""
+
+forbid_transfers = transfers.forbid
 
 
 @contextmanager

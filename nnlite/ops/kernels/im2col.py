@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nnlite.backend import Array, array_module
+from nnlite.backend import Array, array_module, backend_of
 from nnlite.ops.kernels.windows import Windows, is_inside, places
 
 BLOCK = 2**18
@@ -27,10 +27,11 @@ def blocks(count: int, channels: int, w: Windows) -> Iterator[slice]:
 def convolve(x: Array, w: Array, b: Array | None, windows: Windows, groups: int) -> Array:
     """conv(x, w) + b: (N, C, H, W), (O, C/groups, kh, kw), (O, 1, 1) -> (N, O, oh, ow)."""
     N, O = x.shape[0], w.shape[0]  # noqa: E741
+    matmul = backend_of(x).matmul
     weights = _matrix(w, groups)  # (G, O/G, C/G * kh*kw)
     y = array_module(x).empty((N, O, *windows.out), dtype=x.dtype)
     for block in blocks(N, x.shape[1], windows):
-        part = weights @ im2col(x[block], windows, groups)  # (G, O/G, n * oh*ow)
+        part = matmul(weights, im2col(x[block], windows, groups))  # (G, O/G, n * oh*ow)
         part = part.reshape(O, y[block].shape[0], *windows.out)
         if b is not None:
             part += b[..., None]  # (O, 1, 1, 1)
@@ -41,24 +42,26 @@ def convolve(x: Array, w: Array, b: Array | None, windows: Windows, groups: int)
 def input_grad(gy: Array, w: Array, windows: Windows, groups: int) -> Array:
     """The adjoint for x: (N, O, oh, ow), (O, C/groups, kh, kw) -> (N, C, H, W)."""
     N, C = gy.shape[0], w.shape[1] * groups
+    matmul = backend_of(gy).matmul
     weights = _matrix(w, groups).swapaxes(1, 2)  # (G, C/G * kh*kw, O/G)
     gx = array_module(gy).empty((N, C, *windows.size), dtype=gy.dtype)
     for block in blocks(N, C, windows):
         n = gy[block].shape[0]
-        cols = weights @ _channels_first(gy[block], groups)  # (G, C/G * kh*kw, n * oh*ow)
+        cols = matmul(weights, _channels_first(gy[block], groups))  # (G, C/G * kh*kw, n * oh*ow)
         gx[block] = col2im(cols, n, C, windows).swapaxes(0, 1)
     return gx  # (N, C, H, W)
 
 
 def weight_grad(x: Array, gy: Array, windows: Windows, groups: int) -> Array:
     """The adjoint for w: (N, C, H, W), (N, O, oh, ow) -> (O, C/groups, kh, kw)."""
+    matmul = backend_of(x).matmul
     C, O = x.shape[1], gy.shape[1]  # noqa: E741
     K = C // groups * windows.kernel[0] * windows.kernel[1]
     gw = array_module(x).zeros((groups, O // groups, K), dtype=x.dtype)
     for block in blocks(x.shape[0], C, windows):
         # made anew rather than kept since the forward: kh*kw times the memory of x
         cols = im2col(x[block], windows, groups)  # (G, C/G * kh*kw, n * oh*ow)
-        gw += _channels_first(gy[block], groups) @ cols.swapaxes(1, 2)
+        gw += matmul(_channels_first(gy[block], groups), cols.swapaxes(1, 2))
     return gw.reshape(O, C // groups, *windows.kernel)
 
 

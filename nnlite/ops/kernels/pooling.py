@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -12,6 +13,7 @@ from nnlite.backend.kernels import Kernels
 from nnlite.ops.kernels import tiles
 from nnlite.ops.kernels.cuda import pool as cuda
 from nnlite.ops.kernels.cuda.launching import LIMIT, kernels
+from nnlite.ops.kernels.cuda.pool import Cells, Divisor
 from nnlite.ops.kernels.layout import empty_images
 from nnlite.ops.kernels.windows import Windows, places
 
@@ -88,8 +90,8 @@ def take_at_places(x: Array, place: Array, w: Windows) -> Array:
     return y
 
 
-def window_mean(x: Array, divisor: Any, w: Windows) -> Array:
-    """The sum over each window divided by divisor, a number or (oh, ow)."""
+def window_mean(x: Array, divisor: Divisor, w: Windows) -> Array:
+    """The sum over each window divided by its divisor: (..., H, W) to (..., oh, ow)."""
     if isinstance(divisor, int) and tiles.applies(x, w):
         return tiles.window_mean(x, divisor, w)
     if (k := _cuda(x, w)) is not None:
@@ -98,22 +100,57 @@ def window_mean(x: Array, divisor: Any, w: Windows) -> Array:
     y[...] = 0
     for _, _, out, pixels in places(w):
         y[out] += x[pixels]
-    y /= divisor
+    y /= _numbers(x, divisor, w)
     return y
 
 
-def spread_mean(gy: Array, divisor: Any, w: Windows) -> Array:
+def spread_mean(gy: Array, divisor: Divisor, w: Windows) -> Array:
     """The adjoint of window_mean: each window's number, divided, added to all its pixels."""
     if isinstance(divisor, int) and tiles.applies(gy, w):
         return tiles.spread_mean(gy, divisor, w)
     if (k := _cuda(gy, w)) is not None:
         return cuda.spread_mean(k, gy, divisor, w)
-    share = gy / divisor
+    share = gy / _numbers(gy, divisor, w)
     gx = empty_images(gy, w.size)
     gx[...] = 0
     for _, _, out, pixels in places(w):
         gx[pixels] += share[out]
     return gx
+
+
+def divisor_of(w: Windows, count_include_pad: bool) -> Divisor:
+    """By what avg_pool2d divides each window's sum: by one number where all windows are alike."""
+    numbers = _cells(w, count_include_pad, "int64")
+    alike: bool = numbers.min() == numbers.max()
+    return int(numbers[0, 0]) if alike else Cells(count_include_pad)
+
+
+def _numbers(x: Array, divisor: Divisor, w: Windows) -> Any:
+    """What x is divided by: a number, or one for each window, (oh, ow)."""
+    if not isinstance(divisor, Cells):
+        return divisor
+    if type(x) is np.ndarray:
+        return _cells(w, divisor.padding, x.dtype.name)
+    # computed there: an upload would wait, and could not be recorded
+    return _counted(array_module(x), w, divisor.padding, x.dtype)
+
+
+@lru_cache(maxsize=512)
+def _cells(w: Windows, padding: bool, dtype: str) -> Array:
+    numbers = _counted(np, w, padding, dtype)
+    numbers.flags.writeable = False
+    return numbers
+
+
+def _counted(xp: Any, w: Windows, padding: bool, dtype: Any) -> Array:
+    """How many cells of each window count, (oh, ow); ``cells`` in pool.cu."""
+    axes = []
+    for n, out, k, s, p in zip(w.size, w.out, w.kernel, w.stride, w.padding, strict=True):
+        start = xp.arange(out) * s - p
+        end = xp.minimum(start + k, n + p if padding else n)
+        axes.append(end - (start if padding else xp.maximum(start, 0)))
+    rows, columns = axes
+    return (rows[:, None] * columns).astype(dtype)
 
 
 def _cuda(x: Array, w: Windows) -> Kernels | None:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.backend import Array, Generator, backend_of
+from nnlite.backend.cuda_source import source
 from nnlite.backend.kernels import Kernels
-from nnlite.ops.kernels.cuda.launching import THREADS, empty, gapless, kernels, source
+from nnlite.ops.kernels.cuda.launching import THREADS, empty, gapless, kernels
 from nnlite.ops.kernels.philox import threshold
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from nnlite.backend import Array, array_module, backend_of, is_plain
+from nnlite.backend.cuda_source import source
 from nnlite.backend.kernels import Kernels
 
 THREADS = 256
@@ -15,21 +15,6 @@ THREADS = 256
 
 LIMIT = 2**30
 """The kernels count in 32 bits; larger arrays are left to the array library."""
-
-_REAL = {"float32": "float", "float64": "double"}
-
-
-@cache
-def source(family: str, dtype: str) -> str:
-    """The text of ``family.cu`` behind ``common.cuh``, for "float32" or "float64"."""
-    from importlib.resources import files  # here: it takes as long to load as ten of our files
-
-    here = files(__package__)
-    parts = [f"#define REAL {_REAL[dtype]}\n"]
-    for name in ("common.cuh", f"{family}.cu"):
-        # so that a compiler's message names the file and its line
-        parts.append(f'#line 1 "{name}"\n{here.joinpath(name).read_text(encoding="utf-8")}')
-    return "".join(parts)
 
 
 def kernels(family: str, x: Array, *others: Array) -> Kernels | None:
@@ -42,7 +27,7 @@ def kernels(family: str, x: Array, *others: Array) -> Kernels | None:
         return None
     dtype = x.dtype
     name = dtype.name
-    if name not in _REAL or x.size >= LIMIT:
+    if name not in ("float32", "float64") or x.size >= LIMIT:
         return None
     if any(other.dtype != dtype or other.size >= LIMIT for other in others):
         return None

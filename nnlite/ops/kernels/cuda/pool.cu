@@ -121,9 +121,27 @@ extern "C" __global__ void take_at_places_int64(const real* x, const long long* 
     gather_from_places(x, place, y, n, H, W, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw);
 }
 
-// The sum over each window divided by a number: by divisor, or by its own of oh * ow of them.
-extern "C" __global__ void window_mean(const real* x, int have_own, const real* own, real divisor,
-                                       real* y, int n, WINDOWS) {
+// How many cells of a window count, along one axis: those of the image, and with_padding those of the
+// padding; what ceil_mode lets a window cover beyond both counts never.
+__device__ int cells(int start, int k, int size, int padding, bool with_padding) {
+    const int last = with_padding ? size + padding : size;
+    const int end = start + k < last ? start + k : last;
+    return end - (with_padding || start > 0 ? start : 0);
+}
+
+// By what a window's sum is divided: how many of its cells count, or one number for all.
+enum { BY_NUMBER, BY_CELLS, BY_CELLS_OF_THE_IMAGE };
+
+__device__ real divisor_of(int row, int column, int kind, real number, WINDOWS) {
+    if (kind == BY_NUMBER) return number;
+    const bool padding = kind == BY_CELLS;
+    return (real)(cells(row * sh - ph, kh, H, ph, padding) *
+                  cells(column * sw - pw, kw, W, pw, padding));
+}
+
+// The sum over each window divided by its divisor.
+extern "C" __global__ void window_mean(const real* x, int kind, real divisor, real* y, int n,
+                                       WINDOWS) {
     const int o = thread_number();
     if (o >= n) return;
     const Spot at(o, oh, ow);
@@ -137,12 +155,13 @@ extern "C" __global__ void window_mean(const real* x, int have_own, const real* 
             if (column >= 0 && column < W) sum += plane[row * W + column];
         }
     }
-    y[o] = sum / (have_own ? own[at.row * ow + at.column] : divisor);
+    y[o] = sum / divisor_of(at.row, at.column, kind, divisor, H, W, oh, ow, kh, kw, sh, sw, ph, pw,
+                            dh, dw);
 }
 
 // Its adjoint: each window's number, divided, added to all its pixels.
-extern "C" __global__ void spread_mean(const real* gy, int have_own, const real* own, real divisor,
-                                       real* gx, int n, WINDOWS) {
+extern "C" __global__ void spread_mean(const real* gy, int kind, real divisor, real* gx, int n,
+                                       WINDOWS) {
     const int p = thread_number();
     if (p >= n) return;
     const Spot at(p, H, W);
@@ -154,8 +173,9 @@ extern "C" __global__ void spread_mean(const real* gy, int have_own, const real*
         for (int j = 0; j < kw; j++) {
             const int column = window_at(at.column, j, sw, pw, dw, ow);
             if (column < 0) continue;
-            const int o = row * ow + column;
-            sum += gy[first + o] / (have_own ? own[o] : divisor);
+            sum += gy[first + row * ow + column] /
+                   divisor_of(row, column, kind, divisor, H, W, oh, ow, kh, kw, sh, sw, ph, pw, dh,
+                              dw);
         }
     }
     gx[p] = sum;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -11,6 +11,19 @@ from nnlite.backend import Array
 from nnlite.backend.kernels import Kernels
 from nnlite.ops.kernels.cuda.launching import THREADS, empty, gapless
 from nnlite.ops.kernels.windows import Windows
+
+
+class Cells(NamedTuple):
+    """Divides a window's sum by how many of its cells count.
+
+    Attributes:
+        padding: count those of the padding, too; what lies beyond it counts never.
+    """
+
+    padding: bool
+
+
+Divisor: TypeAlias = int | Cells
 
 
 def window_max(k: Kernels, x: Array, w: Windows) -> Array:
@@ -42,25 +55,25 @@ def take_at_places(k: Kernels, x: Array, place: Array, w: Windows) -> Array:
     return y
 
 
-def window_mean(k: Kernels, x: Array, divisor: Any, w: Windows) -> Array:
-    """The sum over each window divided by divisor, a number or (oh, ow)."""
+def window_mean(k: Kernels, x: Array, divisor: Divisor, w: Windows) -> Array:
+    """The sum over each window divided by its divisor."""
     y = empty(x, (*x.shape[:-2], *w.out))
     _each(k, "window_mean", y.size, w, gapless(x), *_divisor(x, divisor), y)
     return y
 
 
-def spread_mean(k: Kernels, gy: Array, divisor: Any, w: Windows) -> Array:
+def spread_mean(k: Kernels, gy: Array, divisor: Divisor, w: Windows) -> Array:
     """The adjoint of window_mean: (..., oh, ow) to (..., H, W)."""
     gx = empty(gy, (*gy.shape[:-2], *w.size))
     _each(k, "spread_mean", gx.size, w, gapless(gy), *_divisor(gy, divisor), gx)
     return gx
 
 
-def _divisor(x: Array, divisor: Any) -> tuple[np.int32, Array, Any]:
-    """Whether each window has its own divisor; these; the one number (x stands for none)."""
-    if isinstance(divisor, int):
-        return np.int32(0), gapless(x), x.dtype.type(divisor)
-    return np.int32(1), gapless(divisor), x.dtype.type(0)
+def _divisor(x: Array, divisor: Divisor) -> tuple[np.int32, Any]:
+    """What pool.cu divides by (its enum), and the one number, if it is one."""
+    if isinstance(divisor, Cells):
+        return np.int32(1 if divisor.padding else 2), x.dtype.type(0)
+    return np.int32(0), x.dtype.type(divisor)
 
 
 def _each(k: Kernels, name: str, n: int, w: Windows, *args: Any) -> None:
