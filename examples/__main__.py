@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from argparse import SUPPRESS
 from pathlib import Path
 
 from examples.shared.command import Parser, one_line
@@ -45,9 +44,11 @@ def run(name: str, arguments: list[str]) -> int:
 def run_all(arguments: list[str]) -> int:
     """Run all that reproduce something, and build the index; the worst exit status."""
     parser = Parser(
-        prog="python -m examples", description="Run all examples and build the index of the runs."
+        prog="python -m examples",
+        description="Run all examples and build the index of the runs.",
+        allow_abbrev=False,
     )
-    parser.add_argument("--all", action="store_true", help=SUPPRESS)
+    parser.add_argument("--all", action="store_true", help="run them; needed with the others")
     parser.add_argument("--quick", action="store_true", help="on the sample, in some minutes")
     parser.add_argument("--out", metavar="DIR", default="runs", help="folder of the runs (runs)")
     parser.add_argument("--data", metavar="DIR", help="folder with the datasets; else NNLITE_DATA")
@@ -56,6 +57,13 @@ def run_all(arguments: list[str]) -> int:
     again.add_argument("--overwrite", action="store_true", help="replace earlier results")
     again.add_argument("--resume", action="store_true", help="leave out runs that are complete")
     args = parser.parse_args(arguments)
+    if not args.all:  # hours of work are asked for by name
+        raise ArgumentError(
+            "examples",
+            expected="--all, or the name of an example",
+            got=" ".join(arguments),
+            hint="python -m examples lists them",
+        )
     common = [*(["--data", args.data] if args.data else [])]
     common += ["--no-download"] * args.no_download
     common += ["--overwrite"] * args.overwrite + ["--resume"] * args.resume

@@ -153,7 +153,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=1e-3, help="Adam's learning rate (1e-3)")
     parser.add_argument("--seed", type=int, default=0, help="of weights and shuffling (0)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
-    parser.add_argument("--out", metavar="DIR", default="runs/lenet", help="where pictures go")
+    parser.add_argument(
+        "--out", metavar="DIR", default="runs/fashion_lenet", help="where pictures go"
+    )
     return parser.parse_args(arguments)
 
 

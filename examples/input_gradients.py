@@ -245,27 +245,40 @@ def report_pixels(run: Run, trained: dict[int, Trained]) -> None:
         reason=f"ten pixels drawn blindly would share {10 * 10 / 784:.2f} with them on average; "
         f"PyTorch's seed 200 shared 4{'; ' if among else ''}{among}",
     )
-    text = (
-        f"A seed alone shares {np.mean(overlaps):.1f} of ten pixels with the published list on "
-        f"average; the ten highest of the seeds' mean share {together}. "
-    )
-    if len(trained) > 1:
-        text += (
-            "Averaging takes out what a random start adds, so what the lists have in common comes "
-            "from the images."
-            if together > np.mean(overlaps)
-            else "Averaging does not bring the lists together here."
-        )
-    run.text(text)
+    run.text(averaging(overlaps, together))
     accuracy = [run.series[f"seed {seed}/test_accuracy"][-1] for seed in trained]
     if len(trained) == 1:
         found = f"this seed finds {together}"
     else:
-        found = f"a seed finds {min(overlaps)} to {max(overlaps)}, the mean of the seeds {together}"
+        few, many = min(overlaps), max(overlaps)
+        each = f"{few}" if few == many else f"{few} to {many}"
+        found = f"a seed finds {each}, the mean of the seeds {together}"
     seeds = "one seed" if len(trained) == 1 else f"mean of {len(trained)} seeds"
     run.result(
         f"Test accuracy {np.mean(accuracy):.2f} % ({seeds}); of the published ten pixels {found}."
     )
+
+
+def averaging(overlaps: list[int], together: int) -> str:
+    """What the mean over the seeds finds again, beside what each of them does."""
+    average, most = np.mean(overlaps), max(overlaps)
+    text = (
+        f"A seed alone shares {average:.1f} of ten pixels with the published list on average; the "
+        f"ten highest of the seeds' mean share {together}. "
+    )
+    if len(overlaps) == 1:
+        return text
+    if together > most:
+        return text + (
+            "That is more than with any one seed: averaging takes out what a random start adds, "
+            "and leaves what comes from the images."
+        )
+    if together > average:
+        return text + (
+            "Averaging takes out some of what a random start adds: the mean finds more than the "
+            f"average seed, though not more than the best of them ({most})."
+        )
+    return text + "Averaging does not bring the lists together here."
 
 
 def explain(run: Run, trained: dict[int, Trained]) -> None:
@@ -333,7 +346,8 @@ def report_images(run: Run, predictions: np.ndarray, first: Trained) -> None:
     figure = viz.plot_predictions(
         run.data.test_images[:n], run.data.test_labels[:n], predictions[:n], classes, columns=3
     )
-    run.figure("predictions", figure, f"Taken for: {names}. They are: {truth}.")
+    caption = f"Taken for: {names}. They are: {truth}. Drawn inverted: what is black is white here."
+    run.figure("predictions", figure, caption)
     published = ", ".join(FIRST_THREE)
     run.compare(
         "predictions of the first three test images",

@@ -347,7 +347,8 @@ def experiment(run: Run) -> None:
         run.log(f"\n{question.number}. {question.title}")
         run.section(f"{question.number}. {question.title}")
         module = importlib.import_module(f"examples.questions.{question.module}")
-        module.answer(run, project)
+        with run.stoppable():  # also where nothing is trained
+            module.answer(run, project)
         if not run.interrupted:
             answered.append(str(question.number))
     run.result(f"Questions answered: {', '.join(answered) or 'none'}.")

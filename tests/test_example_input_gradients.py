@@ -101,6 +101,13 @@ def test_statements_are_made_of_this_run(out: Path) -> None:
     assert f"Here the share is {100 * border.mean():.0f} %" in text
 
 
+def test_averaging_claims_what_the_overlaps_support() -> None:
+    assert "leaves what comes from the images" in input_gradients.averaging([1, 2, 3], 4)
+    assert "not more than the best of them (5)" in input_gradients.averaging([1, 2, 5], 5)
+    assert "does not bring" in input_gradients.averaging([3, 3], 3)
+    assert input_gradients.averaging([3], 3).endswith("share 3. ")
+
+
 def test_weights_are_the_first_seeds(out: Path) -> None:
     weights = nnlite.load(out / "model.safetensors")
     assert {name: tuple(w.shape) for name, w in weights.items()} == {

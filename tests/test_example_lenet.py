@@ -103,8 +103,13 @@ def test_network_is_the_published_one() -> None:
     ],
 )
 def test_wrong_arguments(
-    arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # it makes its folder
     assert fashion_lenet.main(["--no-download", *arguments]) == 2
     captured = capsys.readouterr()
     assert captured.err.startswith("error: ")
@@ -147,12 +152,13 @@ def test_ctrl_c_reports_what_was_learnt(few_images: Path, tmp_path: Path) -> Non
 
 
 def test_ctrl_c_outside_the_training_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(fashion_lenet, "load_fashion_mnist", interrupted)
+    monkeypatch.chdir(tmp_path)
     assert fashion_lenet.main([]) == 130
     assert capsys.readouterr().err.strip() == "stopped"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,13 @@ def test_kind_of_descent(results: dict[str, Any]) -> None:
     assert 0 < cosines[0] < cosines[-1] < 1
 
 
+def test_small_batches_are_drawn_often(results: dict[str, Any]) -> None:
+    assert [descent_kind.draws_of(n) for n in (1, 60, 600, 6000)] == [400, 400, 40, 20]
+    for row in table(results, "alignment"):
+        assert row["batches"] == descent_kind.draws_of(row["batch size"])
+        assert 0 < row["standard error, the larger"] < 0.05
+
+
 def test_gradient_of_all_is_the_mean_of_the_halves(project: Project) -> None:
     model = project.network()
     x, y = project.train_set.tensors
@@ -189,6 +197,18 @@ def test_five_schedulers_follow_their_rules(results: dict[str, Any]) -> None:
         *rules,
         "ReduceLROnPlateau",
     }
+
+
+def test_schedulers_of_equal_rates_are_named() -> None:
+    def histories(*rates: list[float]) -> list[Any]:
+        return [SimpleNamespace(learning_rate=each) for each in rates]
+
+    results: Any = {
+        "a": histories([1.0, 0.1], [1.0, 0.1]),
+        "b": histories([1.0, 0.1], [1.0, 1.0]),
+        "c": histories([1.0, 0.1], [1.0, 0.1]),
+    }
+    assert schedulers.alike(results) == [["a", "c"]]
 
 
 @pytest.mark.parametrize("name", transfer_functions.FUNCTIONS)

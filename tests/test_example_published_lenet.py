@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,18 @@ def test_every_published_number_is_compared(out: Path) -> None:
     assert "true means: published 1.7644" in printed[0]["reason"]  # 1.1298 * 937 / 600
     assert rows["parameters"]["inside"] is True
     assert all(row["inside"] is None for row in rows.values() if row["what"] != "parameters")
+
+
+def test_accuracy_says_how_far_it_still_moves() -> None:
+    def trained(*accuracy: float) -> Any:
+        return SimpleNamespace(accuracy=list(accuracy))
+
+    run: Any = SimpleNamespace(epochs=8)
+    two = [trained(10, 20, 80, 81, 80, 81, 80, 81), trained(10, 20, 80, 82, 82, 82, 82, 82)]
+    text = report_lenet._moves(run, [*two, trained(10, 90)])  # cut short: does not count
+    assert text.startswith("the accuracy still moves by 0.70 points")  # 5 and 2 points in 10 steps
+    assert "(2.00 at most, in the last 5)" in text
+    assert report_lenet._moves(SimpleNamespace(epochs=1), [trained(80)]) == ""
 
 
 def test_published_table_is_whole() -> None:

@@ -173,6 +173,19 @@ def test_memory_of_an_update_holds_the_batch(project: Project) -> None:
     assert batch_sizes.memory_of_an_update(project, 1) < batch
 
 
+def test_ctrl_c_while_memory_is_measured_keeps_the_trainings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(project: Project, batch: int) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch_sizes, "memory_of_an_update", interrupted)
+    assert ask(tmp_path / "out", "9") == 130
+    stopped = read(tmp_path / "out")
+    assert list(rows(stopped, "batch_sizes")) == ["1 (stochastic)"]
+    assert stopped["result"] == "Questions answered: none."
+
+
 def test_batch_sizes_table(results: dict[str, Any]) -> None:
     table = rows(results, "batch_sizes")
     assert list(table) == ["1 (stochastic)", "10", "60", "310 (batch)"]

@@ -78,12 +78,22 @@ def test_batch_sizes_are_explained_from_the_numbers() -> None:
     assert "with the fewest images by 1 (stochastic), after 0.004 epochs" in text
     assert "Not at all by 1,000 (batch)" in text
     assert "1 (stochastic): 2 of 4; 10: 0 of 4; 1,000 (batch): 0 of 4" in text
-    assert "highest test accuracy has 10: 77.00 %" in text
+    assert "highest test accuracy has batch size 10: 77.00 %" in text
     assert "its update takes 1.0 MB" in text
     slow = size(1000, 10.0, [2.0, 1.9, 1.5], [10.0, 20.0, 40.0])
     text = " ".join(batch_sizes.explain([one, slow], None))
     assert "Most images per second has batch size 1 (stochastic): 1,000 against 100" in text
     assert "whatever its size" not in text  # ten thousand times as long for a thousand images
+
+
+def test_a_slow_seed_does_not_change_the_time() -> None:
+    three = size(10, 1.0, [2.0, 1.0, 0.5], [10.0, 50.0, 90.0])
+    late = Descent([50.0, 60.0, 70.0], [2.0, 1.0, 0.5], [2.0, 1.0, 0.5], [10.0, 50.0, 90.0])
+    three.descents.append(late)
+    assert three.clock.tolist() == [1.0, 2.0, 4.0]
+    assert three.seconds_per_update == 1.0
+    text = " ".join(batch_sizes.explain([three], 50))
+    assert "reached first by batch size 10, after 2 s; with the fewest images by 10" in text
 
 
 # -- 10: confusion -----------------------------------------------------------------------------
@@ -164,6 +174,9 @@ def test_roc_is_explained_from_the_numbers() -> None:
     averages = roc.explain_averages([areas], matrix.sum(axis=1))
     assert f"the mean of the 3 areas, {11 / 12:.4f}" in averages[1]
     assert "differ by up to 0.1250" in averages[1]
+    assert "All classes have as many images, so the difference" in averages[2]
+    uneven = roc.explain_averages([areas], np.array([2, 2, 200]))[2]
+    assert "class" not in uneven  # the sizes change more than half of the difference
 
 
 def test_a_class_without_images_has_no_curve() -> None:

@@ -37,6 +37,16 @@ def test_unknown_example(arguments: list[str], capsys: pytest.CaptureFixture[str
     assert arguments[0] in error
 
 
+@pytest.mark.parametrize("arguments", [["--quick"], ["--al"], ["--overwrite", "--out", "runs"]])
+def test_hours_of_work_are_asked_for_by_name(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = _fake_examples(monkeypatch, dict.fromkeys(NAMES, 0))
+    assert command.main(arguments) == 2
+    assert calls == []
+    assert "--al" in capsys.readouterr().err
+
+
 def _fake_examples(
     monkeypatch: pytest.MonkeyPatch, statuses: dict[str, int]
 ) -> list[tuple[str, list[str]]]:

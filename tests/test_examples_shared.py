@@ -148,6 +148,19 @@ def test_comparison(
     assert ("no reason is known" in row["reason"]) == (inside is False)
 
 
+def test_reason_says_how_far_outside() -> None:
+    def reason(reproduced: float | list[float], **accepted: float) -> str:
+        return str(comparison("x", 88.0, reproduced, **accepted, unit="%", caveats={})["reason"])
+
+    assert reason(89.7, tolerance=1.5).startswith("outside by 0.20 %;")
+    seeds = reason([89.71, 86.4, 88.1], tolerance=1.5)
+    assert seeds.startswith("2 of 3 seeds outside by 0.21 % at most; their mean is inside;")
+    assert "1 of 2 seeds outside by 3.00 % at most; their mean is outside, too" in reason(
+        [85.0, 82.0], at_least=85.0
+    )
+    assert reason([88.0, 88.5], tolerance=1.5) == "2 seeds differ by 0.50 %"
+
+
 @pytest.mark.parametrize(
     ("depends", "inside"),
     [

@@ -105,7 +105,25 @@ def four(
     figure = viz.plot_image_rows(tiles)
     run.figure("lecture_images", figure, "What each makes of the same noisy test images.")
     if len(there) == len(FOUR):
-        run.items(_statements(results, measured))
+        run.items([*_statements(results, measured), *_clean_images(measured, images, noisy)])
+
+
+def _clean_images(measured: Measured, images: nnlite.Tensor, noisy: nnlite.Tensor) -> list[str]:
+    """Why a network that learnt from noisy images may do worse on clean ones."""
+    seen, clean, shifted = (
+        mean(measured["inert"], key) for key in ("mse_noisy", "mse_clean", "mse_shifted")
+    )
+    if clean <= seen:
+        return []
+    text = (
+        f"With noise only, clean images come out worse than noisy ones ({clean:.4g} against "
+        f"{seen:.4g}). The network never saw a clean one: as pixels are clamped, the noise lifts "
+        f"their mean from {images.mean().item():.3f} to {noisy.mean().item():.3f}. "
+    )
+    lifted = f"Clean images that are lifted as much, without any noise, have {shifted:.4g}: "
+    if shifted < seen:
+        return [text + lifted + "so it is the mean that the network misses, not the noise."]
+    return [text + lifted + "so the missing mean does not explain it in this run."]
 
 
 def _statements(results: Families, measured: Measured) -> list[str]:

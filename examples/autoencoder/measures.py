@@ -33,21 +33,27 @@ def measure(model: Autoencoder, x: nnlite.Tensor, noisy: nnlite.Tensor) -> dict[
 
     Returns:
         ``mse_noisy``, ``mse_clean``: of the reconstruction from noisy and from clean images;
+        ``mse_shifted``: from clean images to which the mean of the noise is added, pixel by pixel;
         ``mse_no_code``: of what the decoder makes of a code of zeros, its bias alone;
-        ``code``: mean |code| of clean images; ``code_near_zero``: share of its elements in %;
+        ``code``, ``code_noisy``: mean |code| of clean and of noisy images; ``code_near_zero``:
+        share of its elements in %, clean images;
         ``units_near_zero``: how many of the 400 units are near zero for every image;
         ``weights_near_zero``: share of the decoder's weights in %; ``contrast``: standard
         deviation of a reconstructed pixel over the images, mean over the pixels.
     """
     code = model.encode(x)  # (N, 400)
     clean = model.decode(code)  # (N, 784)
+    code_noisy = model.encode(noisy)
+    shifted = (x + (noisy - x).mean(0)).clamp(0, 1)
     small = (code.abs() < NEAR_ZERO_CODE).cpu().numpy()
     weights = (model.decoder.weight.abs() < NEAR_ZERO_WEIGHT).cpu().numpy()
     return {
-        "mse_noisy": F.mse_loss(model.decode(model.encode(noisy)), x).item(),
+        "mse_noisy": F.mse_loss(model.decode(code_noisy), x).item(),
         "mse_clean": F.mse_loss(clean, x).item(),
+        "mse_shifted": F.mse_loss(model.decode(model.encode(shifted)), x).item(),
         "mse_no_code": F.mse_loss(model.decode(code * 0), x).item(),
         "code": code.abs().mean().item(),
+        "code_noisy": code_noisy.abs().mean().item(),
         "code_near_zero": 100 * float(small.mean()),
         "units_near_zero": int(small.all(axis=0).sum()),
         "weights_near_zero": 100 * float(weights.mean()),

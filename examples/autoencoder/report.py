@@ -44,7 +44,7 @@ def report(run: Run, results: Families, images: nnlite.Tensor, noisy: nnlite.Ten
     )
     readings.gradients(run, families, images, noisy)
     readings.values(run, families, measured)
-    readings.sparsity(run, families, measured, images)
+    readings.sparsity(run, families, measured, images, noisy)
     readings.collapse(run, families, measured, images)
     if any(last(family, "error") for family in families.values()):
         classifier(run, families)

@@ -90,12 +90,17 @@ class Size:
         return self.all(measure)[:, -1]
 
     @property
+    def clock(self) -> np.ndarray:
+        """Seconds of training until each measurement, the median of the seeds, (M,)."""
+        return np.asarray(np.median(self.all("seconds"), axis=0))
+
+    @property
     def seconds_per_update(self) -> float:
-        return float(np.median(self.last("seconds"))) / self.updates[-1]
+        return float(self.clock[-1]) / self.updates[-1]
 
     @property
     def images_per_second(self) -> float:
-        return self.epochs[-1] * self.images / float(np.median(self.last("seconds")))
+        return self.epochs[-1] * self.images / float(self.clock[-1])
 
     def first_at(self, level: float) -> int | None:
         """The first measurement at which the seeds' mean accuracy has reached a level."""
@@ -120,8 +125,10 @@ def answer(run: Run, project: Project) -> None:
             if len(descent.accuracy) == len(size.updates):  # not stopped half way
                 size.descents.append(descent)
         if size.descents:
-            size.memory = memory_of_an_update(project, batch) if run.device == "cpu" else None
             sizes.append(size)
+            if run.device == "cpu":
+                with run.stoppable():
+                    size.memory = memory_of_an_update(project, batch)
     if sizes:
         report(run, sizes)
     else:
@@ -183,7 +190,7 @@ def descend(run: Run, project: Project, size: Size, seed: int) -> Descent:
 def memory_of_an_update(project: Project, batch: int) -> int:
     """The most bytes that are allocated at once from the loading of a batch to the update.
 
-    Not the first update, in which the optimizer makes what it keeps.
+    Not the first updates, in which the optimizer makes what it keeps.
     """
     loader = DataLoader(project.train_set, batch_size=batch, shuffle=True)
     model = project.network()
@@ -198,14 +205,16 @@ def memory_of_an_update(project: Project, batch: int) -> int:
     traced = tracemalloc.is_tracing()
     if not traced:
         tracemalloc.start()
-    update()
-    before = tracemalloc.get_traced_memory()[0]
-    tracemalloc.reset_peak()
-    update()
-    peak = tracemalloc.get_traced_memory()[1]
-    if not traced:
-        tracemalloc.stop()
-    return peak - before
+    try:
+        for _ in range(3):
+            update()
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        update()
+        return tracemalloc.get_traced_memory()[1] - before
+    finally:
+        if not traced:
+            tracemalloc.stop()
 
 
 # -- the report --------------------------------------------------------------------------------
@@ -219,30 +228,31 @@ def report(run: Run, sizes: Sequence[Size]) -> None:
     ):
         series = {}
         for size in sizes:
-            x = size.epochs if against == "epochs" else size.all("seconds").mean(axis=0).tolist()
+            x = size.epochs if against == "epochs" else size.clock.tolist()
             series[size.name] = dict(zip(x, size.all("loss").mean(axis=0).tolist(), strict=True))
         figure = viz.plot_series(series, "training loss", xlabel=xlabel)
         figure.axes[0].set_xscale("log")
         caption = (
-            f"Training loss against {against}, by batch size; in eval mode, mean of the seeds."
+            f"Training loss against {against}, by batch size; in eval mode, mean of the seeds"
+            + ("." if against == "epochs" else "; seconds are their median.")
         )
         run.figure(f"batch_sizes_{against}", figure, caption)
     points = {size.name: (size.last("seconds"), size.last("accuracy")) for size in sizes}
     figure = viz.plot_scatter(points, "seconds of training", "test accuracy in %", log_x=True)
-    caption = "Where each batch size ended, and after what time; whiskers: the range of the seeds."
+    caption = "Where each batch size ended, and after what time: mean and range of the seeds."
     run.figure("batch_sizes_time", figure, caption)
 
     level = common_level(sizes)
     rows = []
     for size in sizes:
         first = None if level is None else size.first_at(level)
-        reached = (None, None) if first is None else (size.epochs[first], _seconds(size, first))
+        reached = (None, None) if first is None else (size.epochs[first], size.clock[first])
         rows.append(
             [
                 size.name,
                 size.updates[-1],
                 size.epochs[-1],
-                float(np.median(size.last("seconds"))),
+                float(size.clock[-1]),
                 1 / size.seconds_per_update,
                 size.images_per_second,
                 None if size.memory is None else size.memory / 1e6,
@@ -284,7 +294,8 @@ def explain(sizes: Sequence[Size], level: int | None) -> list[str]:
     if level is not None:
         sentences.append(_race(sizes, level))
     sentences.append(_steadiness(sizes))
-    sentences += ranking({size.name: size.last("accuracy") for size in sizes}, "test accuracy")
+    accuracies = {f"batch size {size.name}": size.last("accuracy") for size in sizes}
+    sentences += ranking(accuracies, "test accuracy")
     if len(sizes) > 1:
         sentences.append(
             "All sizes have the same learning rate. A rate of its own for each could change their "
@@ -298,7 +309,7 @@ def explain(sizes: Sequence[Size], level: int | None) -> list[str]:
 def _budget(small: Size, large: Size) -> str:
     return (
         f"Batch size {small.name} made {small.updates[-1]:,} updates and saw "
-        f"{small.epochs[-1]:.3g} epochs; batch size {large.name} made {large.updates[-1]:,} "
+        f"{_epochs(small.epochs[-1])}; batch size {large.name} made {large.updates[-1]:,} "
         f"updates and saw {large.epochs[-1]:.3g}."
     )
 
@@ -334,13 +345,13 @@ def _race(sizes: Sequence[Size], level: int) -> str:
     there = {size.name: (size, size.first_at(level)) for size in sizes}
     arrived = {n: (size, first) for n, (size, first) in there.items() if first is not None}
     missing = [name for name in there if name not in arrived]
-    clock = {name: _seconds(size, first) for name, (size, first) in arrived.items()}
+    clock = {name: float(size.clock[first]) for name, (size, first) in arrived.items()}
     seen = {name: size.epochs[first] for name, (size, first) in arrived.items()}
     quick, thrifty = min(clock, key=clock.__getitem__), min(seen, key=seen.__getitem__)
     text = (
         f"A test accuracy of {level} % was reached first by batch size {quick}, after "
-        f"{clock[quick]:.3g} s; with the fewest images by {thrifty}, after {seen[thrifty]:.3g} "
-        "epochs"
+        f"{clock[quick]:.3g} s; with the fewest images by {thrifty}, after "
+        f"{_epochs(seen[thrifty])}"
     )
     slow = max(clock, key=clock.__getitem__)
     if slow != quick:
@@ -371,6 +382,5 @@ def _memory(small: Size, large: Size) -> str:
     )
 
 
-def _seconds(size: Size, measurement: int) -> float:
-    """Mean time of the seeds until a measurement."""
-    return float(size.all("seconds")[:, measurement].mean())
+def _epochs(number: float) -> str:
+    return f"{number:.3g} epoch{'' if number == 1 else 's'}"

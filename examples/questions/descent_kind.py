@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from examples.mini_project import Project
     from examples.shared import Run
 
-DRAWS = 20  # batches of each size whose gradients are compared with that of all images
+DRAWN = 24_000  # images in all the batches of a size, whose gradients are compared with the whole
+FEWEST, MOST = 20, 400  # such batches
 
 
 def answer(run: Run, project: Project) -> None:
@@ -84,21 +85,26 @@ def alignment(run: Run, project: Project, model: nn.Module, batch: int) -> None:
         whole = gradient(network, images, labels)
         cosines[state] = {}
         for size in sizes:
-            draws = [rng.choice(n, size, replace=False) for _ in range(DRAWS)]
+            draws = [rng.choice(n, size, replace=False) for _ in range(draws_of(size))]
             found = [gradient(network, images[d], labels[d]) for d in draws]
             cosines[state][size] = np.array([cosine(g, whole) for g in found])
 
-    rows = [[size, *(each[size].mean() for each in cosines.values())] for size in sizes]
-    caption = f"Cosine between a batch's gradient and that of all {n:,} images; mean of {DRAWS}"
-    formats = [",", ".3f", ".3f"]
-    run.table("alignment", ["batch size", *cosines], rows, caption, formats=formats, csv=True)
+    rows = []
+    for size in sizes:
+        values = [each[size] for each in cosines.values()]
+        error = max(v.std(ddof=1) / math.sqrt(len(v)) for v in values)
+        rows.append([size, *(v.mean() for v in values), draws_of(size), error])
+    caption = f"Cosine between a batch's gradient and that of all {n:,} images; mean of the batches"
+    columns = ["batch size", *cosines, "batches", "standard error, the larger"]
+    formats = [",", ".3f", ".3f", "", ".3f"]
+    run.table("alignment", columns, rows, caption, formats=formats, csv=True)
     means = {
         state: {size: float(values.mean()) for size, values in each.items()}
         for state, each in cosines.items()
     }
     figure = viz.plot_series(means, "cosine with the full gradient", xlabel="batch size")
     logarithmic(figure)
-    figure.axes[0].set_ylim(0, 1.05)
+    figure.axes[0].set_ylim(min(0, *(m for each in means.values() for m in each.values())), 1.05)
     run.figure("alignment", figure, caption + ".")
     before, after = (means[state][batch] if batch < n else 1.0 for state in means)
     run.text(
@@ -113,6 +119,11 @@ def alignment(run: Run, project: Project, model: nn.Module, batch: int) -> None:
             else "In this run the trained network's estimate is not the noisier one."
         )
     )
+
+
+def draws_of(size: int) -> int:
+    """How many batches of a size are drawn: more of the small ones, whose gradients differ more."""
+    return min(max(DRAWN // size, FEWEST), MOST)
 
 
 def gradient(model: nn.Module, images: nnlite.Tensor, labels: nnlite.Tensor) -> np.ndarray:

@@ -190,14 +190,16 @@ def explain_averages(rocs: Sequence[RocAuc], images: np.ndarray) -> list[str]:
         f"that the areas differ by up to {spread:.4f}."
     )
     higher = sum(each.micro_auc > each.macro_auc for each in rocs)
-    weighted = float(roc.auc @ images / images.sum())
-    sentences.append(
+    change = float(roc.auc @ images / images.sum()) - roc.macro_auc  # weighted by the sizes
+    text = (
         f"The micro average is the higher one with {higher} of {len(rocs)} seeds, by "
-        f"{roc.micro_auc - roc.macro_auc:+.4f} with the first. Weighting the ten areas by the "
-        f"classes' images changes their mean by {weighted - roc.macro_auc:+.4f} only, so the "
-        "difference is not one of class sizes: it comes from ranking all classes in one list."
-        if abs(weighted - roc.macro_auc) < 0.5 * abs(roc.micro_auc - roc.macro_auc)
-        else f"The micro average is the higher one with {higher} of {len(rocs)} seeds, by "
         f"{roc.micro_auc - roc.macro_auc:+.4f} with the first."
     )
-    return sentences
+    if np.ptp(images) == 0:
+        text += " All classes have as many images"
+    elif abs(change) < 0.5 * abs(roc.micro_auc - roc.macro_auc):
+        text += f" Weighting the areas by the classes' images changes their mean by {change:+.4f}"
+    else:
+        return [*sentences, text]
+    text += ", so the difference is not one of class sizes: it comes from ranking all in one list."
+    return [*sentences, text]

@@ -126,4 +126,18 @@ def explain(run: Run, results: dict[str, list[History]]) -> None:
             f"ReduceLROnPlateau lowered the rate {', '.join(map(str, drops))} times (by seed) "
             "before the last epoch: it alone decides by the loss."
         )
+    sentences += [
+        f"{' and '.join(names)} came to the same rates in each epoch and with each seed of this "
+        "run, which makes them the same training: equal numbers are no accident."
+        for names in alike(results)
+    ]
     run.items(sentences)
+
+
+def alike(results: dict[str, list[History]]) -> list[list[str]]:
+    """Groups of schedulers, of two at least, whose rates were the same with all seeds."""
+    groups: dict[tuple[tuple[float, ...], ...], list[str]] = {}
+    for name, histories in results.items():
+        rates = tuple(tuple(each.learning_rate) for each in histories)
+        groups.setdefault(rates, []).append(name)
+    return [names for names in groups.values() if len(names) > 1]

@@ -67,7 +67,7 @@ def comparison(
         "band": [min(judged), max(judged)] if len(judged) > 1 else None,
         "accepted": None if low is None and high is None else [low, high],
         "inside": inside,
-        "reason": reason or _reason(judged, inside, hindrances, digits, unit),
+        "reason": reason or _reason(judged, low, high, inside, hindrances, digits, unit),
         "caveats": hindrances,
         "digits": digits,
         "unit": unit,
@@ -101,8 +101,27 @@ def _within(value: float, low: float | None, high: float | None) -> bool:
     return (low is None or value >= low - slack) and (high is None or value <= high + slack)
 
 
+def outside(
+    values: Sequence[float], low: float | None, high: float | None, digits: int, unit: str = ""
+) -> str:
+    """Which of several seeds are outside, by how much, and where their mean is; "" for none."""
+    beyond = [v for v in values if not _within(v, low, high)]
+    if not beyond:
+        return ""
+    far = max(
+        max(0.0 if low is None else low - v, 0.0 if high is None else v - high) for v in beyond
+    )
+    text = f"outside by {number(far, digits, unit)}"
+    if len(values) > 1:
+        mean = "inside" if _within(math.fsum(values) / len(values), low, high) else "outside, too"
+        text = f"{len(beyond)} of {len(values)} seeds {text} at most; their mean is {mean}"
+    return text
+
+
 def _reason(
     values: Sequence[float],
+    low: float | None,
+    high: float | None,
     inside: bool | None,
     hindrances: Sequence[str],
     digits: int,
@@ -112,7 +131,9 @@ def _reason(
     if hindrances:
         return not_comparable(hindrances)
     if inside is False:
-        return "outside what is accepted; no reason is known"
+        return (
+            f"{outside(values, low, high, digits, unit) or 'not as published'}; no reason is known"
+        )
     if len(values) > 1 and min(values) < max(values):
         spread = number(max(values) - min(values), digits, unit)
         return f"{len(values)} seeds differ by {spread}"

@@ -227,7 +227,8 @@ def _grid(
         return f"<tr>{''.join(texts)}</tr>"
 
     body = [line("td", row, states[k] if states else "") for k, row in enumerate(rows)]
-    head = f"<caption>{escape(caption)}</caption>" if caption else ""
+    # the span stays where the page is when a wide table is scrolled
+    head = f"<caption><span>{escape(caption)}</span></caption>" if caption else ""
     kind = ' class="stack"' if states else ""
     return (
         f'<div class="scroll" tabindex="0"><table{kind}>{head}<thead>{line("th", columns)}</thead>'

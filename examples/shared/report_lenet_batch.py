@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from examples.shared.compare import hindering, not_comparable
+from examples.shared.compare import hindering, not_comparable, outside
 from examples.shared.published import LENET_CLASS_ACCURACY
 from examples.shared.run import Run
 from nnlite import viz
@@ -30,19 +30,25 @@ def details(run: Run, size: int, family: Sequence[Trained]) -> None:
     depends = ("data", "epochs", "quirk double_softmax", "quirk first_four")
     for k, name in enumerate(run.data.classes):
         n = int(counts[k])
-        tolerance = tolerance_of(published[k], n) if published and n else math.inf
+        shares = [float(row[k]) for row in mine]
+        low = high = None
+        beyond = ""
         reason = f"{n:,} images, one is {100 / n:.1f} points" if n else "no image of the class"
         if quirk:
             reason += f"; over all images of the class {every[k]:.1f} %"
+        if published and n:
+            tolerance = tolerance_of(published[k], n)
+            low, high = max(0.0, published[k] - tolerance), min(100.0, published[k] + tolerance)
+            beyond = outside(shares, low, high, 1, "points")
         run.compare(
             f"{name}, batch size {size}",
             float(published[k]) if published else None,
-            [float(row[k]) for row in mine],
-            at_least=max(0.0, published[k] - tolerance) if published and n else None,
-            at_most=min(100.0, published[k] + tolerance) if published and n else None,
+            shares,
+            at_least=low,
+            at_most=high,
             digits=1,
             unit="%",
-            reason=comparable(run, reason, depends),
+            reason=comparable(run, reason, depends, beyond),
             depends=depends,
         )
     run.text(
@@ -149,7 +155,8 @@ def tolerance_of(percent: float, n: int) -> float:
     return 200 * math.sqrt(2 * p * (1 - p) / n)
 
 
-def comparable(run: Run, reason: str, depends: Sequence[str]) -> str:
-    """The reason, with what forbids the comparison."""
+def comparable(run: Run, reason: str, depends: Sequence[str], beyond: str = "") -> str:
+    """The reason, with what forbids the comparison, or else with what is outside."""
     hindrances = hindering(run.caveats, depends)
-    return f"{reason}; {not_comparable(hindrances)}" if hindrances else reason
+    parts = (reason, not_comparable(hindrances)) if hindrances else (beyond, reason)
+    return "; ".join(filter(None, parts))

@@ -55,12 +55,13 @@ def _section(content: dict[str, Any]) -> str:
     shown = [f"python -m examples.{content['example']}"]
     if settings["seeds"]:
         shown.append(f"--seeds {len(settings['seeds'])}")
+    minutes = round(content["seconds"] / 60)
     lines = [
         f"## {content['title']}",
         "",
         content["result"],
         "",
-        f"`{' '.join(shown)}`: {content['seconds'] / 60:.0f} minutes, {content['status']}; "
+        f"`{' '.join(shown)}`: {minutes} minute{'' if minutes == 1 else 's'}, {content['status']}; "
         f"{settings['epochs']} epochs, seeds {', '.join(map(str, settings['seeds']))}, "
         f"{settings['dtype']}, {settings['device']}; "
         f"{'the sample' if content['data']['is_sample'] else 'the full data'}.",

@@ -7,7 +7,7 @@ from typing import Any
 
 from nnlite.autograd.op import Op
 from nnlite.autograd.tensor import Tensor
-from nnlite.backend import Array, array_module, as_dtype
+from nnlite.backend import Array, array_module, as_dtype, backend_of
 from nnlite.backend.dtypes import int64
 from nnlite.backend.summation import count, total
 from nnlite.errors import ArgumentError, DtypeError
