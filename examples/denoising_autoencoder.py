@@ -88,6 +88,35 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def choose(run: Run) -> str:
+    """The reading to run, or "all": --penalty decides, or else the quirks.
+
+    Raises:
+        ArgumentError: both are given, and they contradict each other.
+    """
+    reading: str = run.args.penalty or "all"
+    if run.args.quirks != "published":
+        if run.quirk("inert_penalty"):
+            implied = "inert"
+        else:
+            implied = "as_written" if run.quirk("unscaled_penalty") else "scaled"
+        if run.args.penalty not in (None, implied):
+            raise ArgumentError(
+                EXAMPLE.name,
+                "--penalty",
+                expected=f"{implied}, as --quirks {run.args.quirks} means that reading",
+                got=reading,
+                hint="give one of the two options; --help explains them",
+            )
+        return implied
+    if reading in READINGS:
+        run.quirks = READINGS[reading]
+        for quirk in EXAMPLE.quirks:
+            if quirk.name not in run.quirks:
+                run.caveats[f"quirk {quirk.name}"] = f"{quirk.name} is off with --penalty {reading}"
+    return reading
+
+
 EXAMPLE = Example(
     name="denoising_autoencoder",
     description=__doc__ or "",
@@ -108,6 +137,7 @@ EXAMPLE = Example(
         ),
     ),
     options=options,
+    check=choose,
 )
 
 
@@ -265,35 +295,6 @@ def evaluate(model: nn.Module, test_set: TensorDataset) -> Tally:
 
 
 # -- the experiment ----------------------------------------------------------------------------
-
-
-def choose(run: Run) -> str:
-    """The reading to run, or "all": --penalty decides, or else the quirks.
-
-    Raises:
-        ArgumentError: both are given, and they contradict each other.
-    """
-    reading: str = run.args.penalty or "all"
-    if run.args.quirks != "published":
-        if run.quirk("inert_penalty"):
-            implied = "inert"
-        else:
-            implied = "as_written" if run.quirk("unscaled_penalty") else "scaled"
-        if run.args.penalty not in (None, implied):
-            raise ArgumentError(
-                EXAMPLE.name,
-                "--penalty",
-                expected=f"{implied}, as --quirks {run.args.quirks} means that reading",
-                got=reading,
-                hint="give one of the two options; --help explains them",
-            )
-        return implied
-    if reading in READINGS:
-        run.quirks = READINGS[reading]
-        for quirk in EXAMPLE.quirks:
-            if quirk.name not in run.quirks:
-                run.caveats[f"quirk {quirk.name}"] = f"{quirk.name} is off with --penalty {reading}"
-    return reading
 
 
 def experiment(run: Run) -> None:

@@ -64,6 +64,20 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "\n".join(["questions:", *lines, "", parser.epilog or ""])
 
 
+def check(run: Run) -> None:
+    """Refuse what would fail only after the training.
+
+    Raises:
+        ArgumentError: no epoch, or an image that is not there.
+    """
+    if run.epochs < 1:
+        raise ArgumentError(
+            "mini_project", "--epochs", expected="1 or more", got="0", hint="try --epochs 1"
+        )
+    if 11 in run.args.question:
+        response.chosen(run)
+
+
 EXAMPLE = Example(
     name="mini_project",
     description=__doc__ or "",
@@ -79,6 +93,7 @@ EXAMPLE = Example(
         ),
     ),
     options=options,
+    check=check,
 )
 
 
@@ -333,12 +348,6 @@ def train_epoch(
 
 
 def experiment(run: Run) -> None:
-    if run.epochs < 1:
-        raise ArgumentError(
-            "mini_project", "--epochs", expected="1 or more", got="0", hint="try --epochs 1"
-        )
-    if 11 in run.args.question:
-        response.chosen(run)  # a wrong --image is refused now, not after the training
     project = Project(run)
     answered = []
     for question in QUESTIONS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,16 @@ def test_overwrite_with_bad_data_keeps_the_old_results(tmp_path: Path) -> None:
     assert launch(EXAMPLE, fill, arguments) == 2
     assert (tmp_path / "model.safetensors").exists()
     assert problems(read(tmp_path)) == []
+
+
+def test_overwrite_with_refused_settings_keeps_the_old_results(tmp_path: Path) -> None:
+    def refuse(run: Run) -> None:
+        raise ArgumentError("example", "--image", expected="0", got="7", hint="try 0")
+
+    start(tmp_path)
+    before = (tmp_path / "results.json").read_bytes()
+    assert start(tmp_path, "--overwrite", example=replace(EXAMPLE, check=refuse)) == 2
+    assert (tmp_path / "results.json").read_bytes() == before
 
 
 def test_resume_leaves_a_complete_run_alone(

@@ -42,6 +42,7 @@ class Example:
         dtype: "float32" or "float64".
         quirks: in the order of --help.
         options: adds the example's own options to the parser.
+        check: refuses settings by an ArgumentError, before any older results are removed.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Example:
     dtype: str = "float32"
     quirks: tuple[Quirk, ...] = ()
     options: Callable[[ArgumentParser], object] | None = None
+    check: Callable[[Run], object] | None = None
 
     @property
     def entry(self) -> Entry:
@@ -79,6 +81,8 @@ def launch(
     command = sys.argv[1:] if arguments is None else arguments
     try:
         run = _start(example, command)
+        if example.check is not None:
+            example.check(run)
         if run.args.resume and results.is_complete(run):
             print(f"{run.out} has this run already; --overwrite makes it anew", flush=True)
             return 0
