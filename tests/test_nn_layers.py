@@ -213,3 +213,13 @@ def test_old_reductions_are_refused(name: str, old: str) -> None:
         return
     with pytest.raises(ValueError, match=f"{name}: {old}"):
         getattr(nn, name)(**{old: False})
+
+
+def test_a_weight_that_was_replaced_by_a_plain_tensor_is_used() -> None:
+    layer = nn.Linear(2, 1)
+    del layer.weight
+    layer.weight = Tensor(np.array([[2.0, 3.0]], dtype="float32"))
+    bias = layer.bias.item()
+    assert layer(Tensor(np.ones((1, 2), dtype="float32"))).item() == np.float32(5) + np.float32(
+        bias
+    )

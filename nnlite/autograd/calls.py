@@ -95,7 +95,8 @@ class Calls:
         if not found:
             return None
         self.reads |= slots_of(args)
-        stay = list(raw_of(args))
+        moving = {k for k, _ in found}
+        stay = [None if k in moving else raw_of(x) for k, x in enumerate(args)]
 
         def call(values: Values) -> Any:
             now = stay.copy()

@@ -76,7 +76,7 @@ def _run(
 
     while heap:
         node = heappop(heap)[1]
-        gy = of[node] if node in watch else of.pop(node)
+        gy = of[node] if watch and node in watch else of.pop(node)
         if node._hooks or node._retained is not None:
             gy = _observe(node, gy, gradients)
             if node in watch:
@@ -98,10 +98,11 @@ def _run(
         parents = node.parents
         if len(gxs) != len(parents):
             raise _wrong_count(node, len(gxs))
-        for parent, gx in zip(parents, gxs, strict=False):  # the lengths are equal
+        # the lengths are equal; saying strict= would take as long as the rest of this line
+        for parent, gx in zip(parents, gxs):  # noqa: B905
             if parent is None or gx is None:
                 continue
-            if gx.shape != parent.shape or gx.dtype != parent.dtype:
+            if gx.shape != parent.shape or gx.dtype is not parent.dtype:
                 gx = fit(gx, parent.shape, parent.dtype, node.name)
             if parent in of:
                 gradients.add(parent, gx)

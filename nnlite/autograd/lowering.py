@@ -136,10 +136,10 @@ class _Lowering:
         outside = list(self.outside.values())
         return result, Program(self.tape, parts, fixed, self.fresh, results, outside)
 
-    def _moving(self, raw: Raw, slot: int) -> None:
+    def _moving(self, raw: Raw, slot: int, writable: bool = False) -> None:
         """An array that is another one in each replay."""
         self.raw[slot] = raw
-        self.traced[slot] = Traced(raw, Root(raw, slot), self.recorder)
+        self.traced[slot] = Traced(raw, Root(raw, slot, writable), self.recorder)
 
     # -- entries ---------------------------------------------------------------------------
 
@@ -183,7 +183,10 @@ class _Lowering:
             raw = x.array
         else:  # a gradient, which is another array each time
             raise NotStraightError
-        return Traced(raw, Root(raw), self.recorder) if isinstance(raw, np.ndarray) else raw
+        if not isinstance(raw, np.ndarray):
+            return raw
+        # not to be written to: the call that checks would do so twice
+        return Traced(raw, Root(raw, writable=False), self.recorder)
 
     def _whole(self, entry: Entry) -> None:
         """An entry that stays as it is."""
@@ -244,7 +247,8 @@ class _Lowering:
         for leaf, gradient, owned in gradients:
             engine._store(leaf, gradient.raw, owned=owned)
         for node in nodes:
-            node.release()
+            if node.op is not Pick:  # which keeps its place, as in any backward
+                node.release()
         whole = [node for node, _ in ops]
         self.makers.append(lambda: Store(entry, gradients, whole))
 
@@ -262,7 +266,7 @@ class _Lowering:
                 slots.append(None)
                 continue
             slots.append(self._new_slot())
-            self._moving(np.asarray(gx), self.count - 1)
+            self._moving(np.asarray(gx), self.count - 1, writable=True)
             known[id(gx)] = self.traced[-1]
         self.makers.append(lambda: Step(node, gy, slots))
         return tuple([None if gx is None else known[id(gx)] for gx in gxs])
@@ -297,9 +301,13 @@ class _Lowering:
     def _results(self) -> dict[int, tuple[Traced, bool]]:
         """What the step returns of what was computed, and whether it has to be copied."""
         found = {}
+        ours = {id(self.traced[slot].raw) for slot in self.lowered}
         for slot in set(slots_in(self.tape.result_key)) - set(self.tape.slots):
             x = self.traced[slot]
-            copied = not self._renewed(x) if slot in self.lowered else x.base is not None
+            if slot in self.lowered:
+                copied = not self._renewed(x)
+            else:  # an op that stays may return what it got
+                copied = x.base is not None or id(x.raw) in ours
             found[slot] = x, copied
             if copied:
                 self.raw[slot] = self.raw[slot].copy()

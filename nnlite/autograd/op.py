@@ -83,51 +83,53 @@ class Op:
         enabled, _, tape = _state.get()
         if tape is not None:
             return tape.op(cls, inputs, params)
-        arrays: list[Any] = []
+        args: list[Any] = [NO_GRAPH]  # what forward is called with: ctx and the arrays
         parents: list[Any] = []
         recording = False
         for x in inputs:
-            parent = None
             if isinstance(x, Tensor):
-                arrays.append(x.array)
+                args.append(x.array)
                 if enabled:
                     if x._view_n is not None and x._version.rebased > x._view_n:  # type: ignore[union-attr]
                         raise _stale_view(cls.__name__)
                     if x._requires_grad:
                         recording = True
-                        parent = x.node or x
+                        parents.append(x.node or x)
+                        continue
             else:
-                arrays.append(x)
-            parents.append(parent)
-        node: Any = NO_GRAPH
+                args.append(x)
+            parents.append(None)
         if recording:
-            node = Node(cls, parents, inputs)
+            args[0] = node = Node(cls, parents, inputs)
             if params:
                 node.__dict__.update(params)
-        token = hush()
+        view = cls.view
+        token = None if view else hush()  # a view computes nothing
         try:
-            result = cls.forward(node, *arrays, **params)
+            result = cls.forward(*args, **params) if params else cls.forward(*args)
         except RuntimeError as error:
             found = explain(cls.__name__, error)  # of a device: CUDA's number in words
             if found is None:
                 raise
             raise found from error
         finally:
-            unhush(token)
-        if isinstance(result, tuple):
+            if token is not None:
+                unhush(token)
+        if result.__class__ is ndarray:  # nearly always
+            out = _new(Tensor)  # as wrap does
+            out.array = result
+        elif isinstance(result, tuple):
+            arrays = args[1:]
             if recording:
                 outs = node.attach_outputs(result, arrays)
             else:
                 outs = tuple([_plain(array, arrays) for array in result])
-            if cls.view:
+            if view:
                 for out in outs:
                     _share_memory(out, inputs[0])
             return outs
-        if result.__class__ is ndarray:
-            out = _new(Tensor)  # as wrap does
-            out.array = result
         else:
-            out = wrap(result) if is_array(result) else _plain(result, arrays)
+            out = wrap(result) if is_array(result) else _plain(result, args[1:])
             result = out.array
         if recording:
             node._inputs = None
@@ -137,7 +139,7 @@ class Op:
             out._requires_grad = True
             if node._keep_outputs:
                 node._save(OUTPUT, out)
-        if cls.view:
+        if view:
             _share_memory(out, inputs[0])
         return out
 

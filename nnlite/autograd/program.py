@@ -125,7 +125,7 @@ class Store:
     def expected(self, values: Values) -> list[tuple[Tensor, Raw]]:
         """Each leaf, and what its ``.grad`` is to be."""
         return [
-            (leaf, found(values) + (0 if leaf.grad is None else leaf.grad.array))
+            (leaf, found(values) if leaf._grad is None else leaf._grad.array + found(values))
             for leaf, found, _ in self._gradients
         ]
 

@@ -44,12 +44,13 @@ class Root:
     Attributes:
         raw: the array that owns it.
         slot: where each replay finds other memory in its place; None: it stays the same.
+        writable: whether calls may write there.
     """
 
-    __slots__ = ("raw", "slot")
+    __slots__ = ("raw", "slot", "writable")
 
-    def __init__(self, raw: Raw, slot: int | None = None) -> None:
-        self.raw, self.slot = raw, slot
+    def __init__(self, raw: Raw, slot: int | None = None, writable: bool = True) -> None:
+        self.raw, self.slot, self.writable = raw, slot, writable
 
 
 class Line(NamedTuple):
@@ -90,7 +91,10 @@ class Recorder:
             piece_recorder.reset(token)
 
     def note(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-        """Make a call, and note it."""
+        """Make a call that writes to ``out``, or else to its first argument, and note it."""
+        target = kwargs.get("out", args[0])
+        if not (isinstance(target, Traced) and target.root.writable):
+            raise NotStraightError
         function(*raw_of(args), **raw_of(kwargs))
         self.lines.append(Line(function, args, kwargs))
 
@@ -187,6 +191,8 @@ class Traced(NDArrayOperatorsMixin):
         return self._view(self.raw.view(*dtype))
 
     def __getitem__(self, key: Any) -> Traced:
+        if _picks_by_condition(key):
+            raise NotStraightError  # how many it picks depends on values
         if not _is_basic(key):
             return self._copy(operator.getitem, self, key)
         # with an ellipsis, a single element is a 0-d view instead of a scalar
@@ -203,7 +209,12 @@ class Traced(NDArrayOperatorsMixin):
 
     def _copy(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Traced:
         """The result of any function that makes an array, and its way into the same memory."""
-        out = self.recorder.room(function(*raw_of(args), **raw_of(kwargs)))
+        arrays = raw_of(args)
+        result = function(*arrays, **raw_of(kwargs))
+        # a view would be written to as if it were room of its own
+        if any(isinstance(x, np.ndarray) and np.may_share_memory(result, x) for x in arrays):
+            raise NotStraightError
+        out = self.recorder.room(result)
         self.recorder.lines.append(Line(_into, (out, function, *args), kwargs))
         return out
 
@@ -213,6 +224,8 @@ class Traced(NDArrayOperatorsMixin):
         known = all(isinstance(x, _OPERANDS) for x in (*inputs, *out))
         if not known or method not in ("__call__", "reduce") or ufunc.nout != 1:
             raise NotStraightError
+        if ufunc is np.power and not any(np.ndim(x) for x in raw_of(inputs)):
+            raise NotStraightError  # of a scalar, ** rounds otherwise than of a 0-d array
         function = ufunc if method == "__call__" else ufunc.reduce
         if out and not isinstance(out[0], Traced):
             raise NotStraightError
@@ -230,6 +243,8 @@ class Traced(NDArrayOperatorsMixin):
             return self.recorder.room(function(*raw_of(args), **raw_of(kwargs)))
         if function in _VIEWS and args and args[0] is self:
             return self._view(function(*raw_of(args), **raw_of(kwargs)))
+        if function is np.where and len(args) != 3:
+            raise NotStraightError  # np.nonzero
         if function in _COPIES and kwargs.get("out") is None:
             return self._copy(function, *args, **kwargs)
         raise NotStraightError
@@ -356,3 +371,9 @@ def _is_basic(key: Any) -> bool:
     if isinstance(key, tuple):
         return all(_is_basic(item) for item in key)
     return key is None or key is Ellipsis or type(key) is int or isinstance(key, slice)
+
+
+def _picks_by_condition(key: Any) -> bool:
+    """Whether there are traced booleans in key."""
+    keys = key if isinstance(key, tuple) else (key,)
+    return any(isinstance(item, Traced) and item.dtype == bool for item in keys)

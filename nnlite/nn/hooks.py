@@ -32,7 +32,7 @@ class Hooked:
         """What forward returns, with the hooks run around it."""
         hooks = self._hooks
         if hooks is None:
-            return self.forward(*args, **kwargs)
+            return self.forward(*args, **kwargs) if kwargs else self.forward(*args)
         for hook, with_kwargs in list(hooks.before.values()):
             changed = hook(self, args, kwargs) if with_kwargs else hook(self, args)
             if changed is None:

@@ -7,6 +7,7 @@ import operator
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy import ndarray
 
 from nnlite.autograd.fit import Cast
 from nnlite.autograd.tape import refuse_reading
@@ -92,12 +93,13 @@ def operands(op: str, x: Any, y: Any, *, floating: bool = False) -> tuple[Any, A
         a = x.array
         if isinstance(y, Tensor):
             b = y.array
-            if (a.dtype is b.dtype or a.dtype == b.dtype) and a.__class__ is b.__class__:
-                if a.__class__ is not np.ndarray and not same_device(a, b):
+            dtype = a.dtype
+            if (dtype is b.dtype or dtype == b.dtype) and a.__class__ is b.__class__:
+                if a.__class__ is not ndarray and not same_device(a, b):
                     check_same_device(op, x, y)
                 if a.shape != b.shape:
                     check_broadcast(op, a.shape, b.shape)
-                if not floating or a.dtype.kind == "f":
+                if not floating or dtype.kind == "f":
                     return x, y
         elif (y.__class__ is float or y.__class__ is int) and a.dtype.kind == "f":
             return x, y

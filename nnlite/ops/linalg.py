@@ -144,6 +144,8 @@ class Dot(Op):
 
 def _flat(x: Array) -> Array:
     """All rows of x in one matrix."""
+    if x.ndim == 2:
+        return x
     n = 1  # counted, because a size of -1 is undefined where x has no elements
     for size in x.shape[:-1]:
         n *= size

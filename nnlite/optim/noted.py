@@ -18,7 +18,8 @@ class NotedRule:
     """What a rule does with one vector; in later steps with other gradients, lr and numbers.
 
     Making it is a step: the rule is run. A rule that looks at the values of arrays or numbers, as
-    by ``if t > 5``, cannot be noted.
+    by ``if t > 5``, cannot be noted. Nor can one of a user's class, which may draw random numbers
+    or look up what else changes: nothing in its calls would show that.
 
     Args:
         rule: the update rule.
@@ -42,7 +43,10 @@ class NotedRule:
         state: dict[str, Any],
         options: SimpleNamespace,
     ) -> None:
-        self.rule = rule
+        owner = getattr(rule, "__self__", None)
+        if owner is not None and not type(owner).__module__.startswith("nnlite."):
+            raise NotStraightError
+        self.rule, self._x = rule, x
         recorder = Recorder()
         arrays = [x, *(entry.array for entry in state.values() if isinstance(entry, Tensor))]
         before = [array.copy() for array in arrays]
@@ -63,16 +67,19 @@ class NotedRule:
                 rule(vector, gradient, given, o)
             self._calls = Calls(recorder.lines)
             self._advance = [read(given[name]) for name in self._names]
-        except NotStraightError:
+        except Exception as error:  # an error of the rule itself comes again
             for array, content in zip(arrays, before, strict=True):
                 array[...] = content
-            raise
+            raise NotStraightError from error
         for name in self._names:
             found = given[name]
             state[name] = found.value if isinstance(found, Number) else found
 
     def step(self, g: Array, state: dict[str, Any], options: SimpleNamespace) -> None:
         """The rule again, with other numbers."""
+        if not all(_is_plain(state[name]) for name in self._names):
+            self.rule(self._x, g, state, options)
+            return
         values = [g, options.lr, *(state[name] for name in self._names)]
         self._calls.renew(values)
         self._calls.call()
@@ -80,8 +87,17 @@ class NotedRule:
             state[name] = advanced(values)
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether it is a number of Python's; with NumPy's a rule makes arrays of another dtype."""
+    return type(value) is int or type(value) is float
+
+
 def _number(value: Any, place: int) -> Any:
-    """A number that is looked up at each step; what is no number stays what it is."""
-    if type(value) not in (int, float):
-        return value
+    """A number that is looked up at each step.
+
+    Raises:
+        NotStraightError: it is no number of Python's.
+    """
+    if not _is_plain(value):
+        raise NotStraightError
     return Number(value, lambda values: values[place])
