@@ -55,11 +55,11 @@ class Trial:
         outs = list(out) if isinstance(out, (tuple, list)) else [out]
         losses = [(x * x).sum() for x in outs if isinstance(x, Tensor) and x.requires_grad]
         if losses:
-            nnlite.autograd.backward(losses)
+            sum(losses[1:], start=losses[0]).backward()
         return outs, (self.scale.grad if losses else None)
 
     def run(self, step: Any, k: int) -> list[Any] | str:
-        """The bits of all results, or the error's text."""
+        """The bits of all results, or the error's text; all NaN count as one."""
         nnlite.manual_seed(3)
         try:
             outs, gradient = step(*self.inputs(k))
@@ -69,7 +69,7 @@ class Trial:
             return str(error)
         found = [*outs] if gradient is None else [*outs, gradient]
         arrays = [np.asarray(x.array if isinstance(x, Tensor) else x) for x in found]
-        return [(a.shape, a.dtype, a.tobytes()) for a in arrays]
+        return [(a.shape, a.dtype, np.where(a != a, np.nan, a).tobytes()) for a in arrays]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])

@@ -270,6 +270,96 @@ def test_an_op_with_a_memory_is_found_out(declared: bool) -> None:
     assert replayer.is_lowered is declared
 
 
+class Returned(Op):
+    """Looks at x, and returns it as it is."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        assert x[0] > -1
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, gy: Any) -> Any:
+        return gy
+
+
+def test_a_result_that_an_op_returned_as_it_got_it_stays() -> None:
+    captured = nnlite.capture(lambda x: Returned.apply(x * 2))
+    kept = [captured(nnlite.full((2,), float(k))) for k in range(READY + 3)]
+    assert wholes(captured) == ["Returned"]
+    assert [x.tolist() for x in kept] == [[2.0 * k] * 2 for k in range(READY + 3)]
+
+
+@pytest.mark.parametrize("looks", [False, True])
+def test_an_op_with_several_outputs(looks: bool) -> None:
+    class Both(Op):
+        @staticmethod
+        def forward(ctx: Any, a: Any, b: Any) -> Any:
+            assert not looks or a[0] > -1
+            ctx.save_inputs(0, 1)
+            return a * b, a + b
+
+        @staticmethod
+        def backward(ctx: Any, gys: Any) -> Any:
+            (p, q), a, b = gys, ctx.input(0), ctx.input(1)
+            return p * b + q, p * a + q
+
+    w = nnlite.full((2,), 3.0, requires_grad=True)
+
+    def step(x: Tensor) -> None:
+        w.grad = None
+        product, total = Both.apply(w, x)
+        (product + total * 2).sum().backward()
+
+    captured = nnlite.capture(step)
+    for k in range(READY + 3):
+        captured(nnlite.full((2,), float(k)))
+        assert w.grad is not None
+        assert w.grad.tolist() == [k + 2.0] * 2
+    assert program_of(captured)
+
+
+def test_powers_of_single_numbers_are_rounded_as_without_capture() -> None:
+    captured = nnlite.capture(lambda x: x.norm(0.5))  # the square of a sum
+    for k in range(600):
+        x = nnlite.from_numpy(np.random.default_rng(k).random(3))
+        assert captured(x).item() == x.norm(0.5).item()
+
+
+class Average(Op):
+    """Moves a buffer halfway towards x."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, buffer: Any) -> Any:
+        buffer += x
+        buffer *= 0.5
+        return buffer * 1
+
+
+def test_an_op_that_changes_its_input_does_so_once_in_each_call() -> None:
+    buffers = [nnlite.zeros(2) for _ in range(2)]
+    captured = nnlite.capture(lambda x: Average.apply(x, buffers[0]))
+    for k in range(READY + 3):
+        x = nnlite.full((2,), float(k))
+        assert captured(x).tolist() == Average.apply(x, buffers[1]).tolist()
+        assert buffers[0].tolist() == buffers[1].tolist()
+
+
+def test_a_gradient_of_minus_zero_is_no_difference() -> None:
+    w = nnlite.ones(2, requires_grad=True)
+
+    def step(x: Tensor) -> None:
+        w.grad = None
+        (w * x).sum().backward()
+
+    captured = nnlite.capture(step)
+    for _ in range(READY + 2):
+        captured(nnlite.tensor([-0.0, 1.0]))
+        assert w.grad is not None
+        assert np.signbit(w.grad.numpy()).tolist() == [True, False]
+    assert program_of(captured)
+
+
 def test_hooks_and_retained_gradients_are_served() -> None:
     w = nnlite.ones(2, requires_grad=True)
 
@@ -282,6 +372,17 @@ def test_hooks_and_retained_gradients_are_served() -> None:
     captured = nnlite.capture(step)
     for k in range(READY + 3):
         assert captured(nnlite.full((2,), float(k))).tolist() == [10 * k] * 2
+
+
+def test_the_inputs_of_the_noted_call_are_let_go() -> None:
+    captured = nnlite.capture(mlp())
+    for k in range(READY + 1):
+        x = batch(k)[0]
+        captured(x)
+        if k == READY - 2:  # the third
+            noted = weakref.ref(x.array)
+    assert program_of(captured)
+    assert noted() is None
 
 
 def test_nothing_is_kept_when_the_step_goes() -> None:

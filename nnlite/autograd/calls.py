@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from nnlite.autograd.replay import rebuilt
 from nnlite.autograd.tracing import Line, NotStraightError, Number, Raw, Traced, raw_of
 from nnlite.backend.summation import memory_order
 from nnlite.backend.threads import run
@@ -26,7 +27,7 @@ def reader(x: Any) -> Read | None:
         if all(reader(item) is None for item in x):
             return None
         found = [read(item) for item in x]
-        return lambda values: type(x)([item(values) for item in found])
+        return lambda values: rebuilt(x, [item(values) for item in found])
     if isinstance(x, Number):
         return x.again
     if not isinstance(x, Traced) or x.root.slot is None:

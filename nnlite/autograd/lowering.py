@@ -12,6 +12,7 @@ What leaves the step (its results, the gradients of leaves) gets new memory each
 from __future__ import annotations
 
 import inspect
+from contextvars import copy_context
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,8 @@ class Replayer:
             return result
         if self._tries < TRIES and _is_possible(self.tape, arrays):
             self._tries, self._checked = self._tries + 1, False
-            result, self._program = _Lowering(self.tape, arrays).run()
+            # in a context of its own: no interruption can leave a recorder in this one
+            result, self._program = copy_context().run(_Lowering(self.tape, arrays).run)
             return result
         return self.tape.replay(arrays)
 
@@ -158,6 +160,8 @@ class _Lowering:
             entry.compute(arrays, self.traced)
             outs = [self.traced[slot] for slot in entry.writes]
             if not all(isinstance(x, Traced) and x.size <= LARGEST for x in outs):
+                raise NotStraightError
+            if entry.node is not None and not _is_open(entry.node.__dict__, set(entry.params)):
                 raise NotStraightError
         except Exception:  # an error of the op itself comes again
             del lines[mark:]
@@ -326,6 +330,16 @@ class _Opaque:
     def backward(self, node: Node, gy: Any) -> tuple[Any, ...]:
         """As the op's."""
         return self._lowering.step(node, self._op, gy)
+
+
+def _is_open(x: Any, but: set[str] | frozenset[str] = frozenset()) -> bool:
+    """Whether x is made of what raw_of looks into: in a closure, traced arrays would stay."""
+    if isinstance(x, dict):
+        return all(_is_open(y) for name, y in x.items() if name not in but and name != "_picks")
+    if isinstance(x, (tuple, list)):
+        return all(map(_is_open, x))
+    known = (Traced, Tensor, np.ndarray, np.generic, np.dtype, type, int, float, str, type(None))
+    return isinstance(x, known) and not (isinstance(x, Tensor) and isinstance(x.array, Traced))
 
 
 def _graph(node: Node) -> list[Node]:

@@ -55,8 +55,8 @@ class Op:
         double_backward: False where backward leaves NumPy's common ground or saves arrays that
             depend on an input: create_graph=True then raises DoubleBackwardError by name.
         view: the outputs share the memory of input 0.
-        pure: forward and backward depend on nothing but their arguments, so that capture may
-            note their NumPy calls and make these alone (see lowering.py).
+        pure: forward and backward depend on nothing but their arguments, and change no array that
+            they did not make, so that capture may keep their NumPy calls alone (see lowering.py).
         fresh: gradients returned by backward are not kept by anybody else (see the rules above).
     """
 

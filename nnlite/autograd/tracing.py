@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from nnlite.autograd.replay import rebuilt
 from nnlite.backend.registry import register_like_numpy
 from nnlite.backend.threads import Piece, piece_recorder, run
 
@@ -153,7 +154,7 @@ class Traced(NDArrayOperatorsMixin):
     nbytes = property(lambda self: self.raw.nbytes)
     itemsize = property(lambda self: self.raw.itemsize)
     strides = property(lambda self: self.raw.strides)
-    flags = property(lambda self: self.raw.flags)
+    flags = property(lambda self: _Flags(self.raw))
     base = property(lambda self: self.raw.base)
     T = property(lambda self: self._view(self.raw.T))
 
@@ -191,12 +192,12 @@ class Traced(NDArrayOperatorsMixin):
         return self._view(self.raw.view(*dtype))
 
     def __getitem__(self, key: Any) -> Traced:
-        if _picks_by_condition(key):
+        keys = key if isinstance(key, tuple) else (key,)
+        if any(isinstance(item, Traced) and item.dtype == bool for item in keys):
             raise NotStraightError  # how many it picks depends on values
         if not _is_basic(key):
             return self._copy(operator.getitem, self, key)
         # with an ellipsis, a single element is a 0-d view instead of a scalar
-        keys = key if isinstance(key, tuple) else (key,)
         return self._view(self.raw[keys if Ellipsis in keys else (*keys, ...)])
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -206,6 +207,15 @@ class Traced(NDArrayOperatorsMixin):
             self.recorder.note(operator.setitem, self, key, value)
 
     # -- calls -----------------------------------------------------------------------------
+
+    def __pow__(self, other: Any) -> Traced:
+        # the operator itself: for some exponents it is another function than np.power
+        if self.ndim == 0:
+            raise NotStraightError  # and of a scalar it rounds otherwise than of a 0-d array
+        return self._copy(operator.pow, self, other)
+
+    def __ipow__(self, other: Any) -> Any:
+        raise NotStraightError
 
     def _copy(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Traced:
         """The result of any function that makes an array, and its way into the same memory."""
@@ -225,7 +235,7 @@ class Traced(NDArrayOperatorsMixin):
         if not known or method not in ("__call__", "reduce") or ufunc.nout != 1:
             raise NotStraightError
         if ufunc is np.power and not any(np.ndim(x) for x in raw_of(inputs)):
-            raise NotStraightError  # of a scalar, ** rounds otherwise than of a 0-d array
+            raise NotStraightError
         function = ufunc if method == "__call__" else ufunc.reduce
         if out and not isinstance(out[0], Traced):
             raise NotStraightError
@@ -273,6 +283,19 @@ class Traced(NDArrayOperatorsMixin):
         out = self.recorder.room(self.raw.astype(dtype))
         self.recorder.note(np.copyto, out, self, casting="unsafe")
         return out
+
+
+class _Flags:
+    """An array's flags, to be read only: a replay writes where nothing was to be written."""
+
+    def __init__(self, raw: Raw) -> None:
+        vars(self)["raw"] = raw
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.raw.flags, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise NotStraightError
 
 
 class Number:
@@ -356,7 +379,7 @@ def raw_of(x: Any) -> Any:
     if isinstance(x, Number):
         return x.value
     if isinstance(x, (tuple, list)):
-        return type(x)([raw_of(item) for item in x])
+        return rebuilt(x, [raw_of(item) for item in x])
     if isinstance(x, dict):
         return {name: raw_of(item) for name, item in x.items()}
     return x
@@ -371,9 +394,3 @@ def _is_basic(key: Any) -> bool:
     if isinstance(key, tuple):
         return all(_is_basic(item) for item in key)
     return key is None or key is Ellipsis or type(key) is int or isinstance(key, slice)
-
-
-def _picks_by_condition(key: Any) -> bool:
-    """Whether there are traced booleans in key."""
-    keys = key if isinstance(key, tuple) else (key,)
-    return any(isinstance(item, Traced) and item.dtype == bool for item in keys)

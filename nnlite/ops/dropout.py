@@ -12,11 +12,12 @@ from nnlite.autograd.op import Op
 from nnlite.autograd.tape import traced
 from nnlite.autograd.tensor import Tensor, wrap
 from nnlite.backend import Array, Generator, array_module, backend_of
+from nnlite.backend.summation import memory_order
 from nnlite.errors import ArgumentError, DtypeError, ShapeError
 from nnlite.ops.arithmetic import mul
 from nnlite.ops.common import check_flag, need_float
 from nnlite.ops.kernels.cuda import dropout as cuda
-from nnlite.ops.kernels.elementwise import in_order_of, keep
+from nnlite.ops.kernels.elementwise import keep
 from nnlite.ops.kernels.philox import threshold, words
 from nnlite.ops.random import pick_generator
 
@@ -184,7 +185,8 @@ def _drop(
         kept, drawn_by = 1 - probability, pick_generator(op, generator)
         y = CounterDrop.apply(x, generator=drawn_by, run=run, kept=kept, scale=1 / kept)
     else:
-        mask = traced(_mask, x, shape, 1 - probability, pick_generator(op, generator))
+        order = memory_order(x.array) if shape == x.shape else None
+        mask = traced(_mask, shape, order, 1 - probability, pick_generator(op, generator))
         y = Drop.apply(x, mask=mask, scale=1 / (1 - probability))
     return assign(x, y, op) if inplace else y
 
@@ -200,14 +202,19 @@ def _dropped(x: Array, draw: cuda.Draw, run: int, kept: float, scale: float) -> 
     return keep(x, there) * scale
 
 
-def _mask(x: Tensor, shape: tuple[int, ...], kept: float, generator: Generator) -> Array:
+def _mask(
+    shape: tuple[int, ...], order: tuple[int, ...] | None, kept: float, generator: Generator
+) -> Array:
     """For the CPU: booleans, True with probability kept.
 
-    Which ones depends on the shape, not on x's layout.
+    Which ones depends on the shape, not on order, in which their dimensions lie in memory.
     """
     drawn = generator.chances(kept, math.prod(shape))
-    if len(shape) < 3:
+    last = len(shape) - 1
+    if last < 2:
         mask = drawn.reshape(shape)
     else:  # the batch innermost, as convolution has it: long runs to copy
-        mask = drawn.reshape(*shape[1:], shape[0]).transpose(len(shape) - 1, *range(len(shape) - 1))
-    return in_order_of(x.array, mask) if shape == x.shape else mask
+        mask = drawn.reshape(*shape[1:], shape[0]).transpose(last, *range(last))
+    if order is None:
+        return mask
+    return np.ascontiguousarray(mask.transpose(order)).transpose(np.argsort(order))

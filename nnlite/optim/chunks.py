@@ -168,7 +168,8 @@ class _Part:
             self.noted = NotedRule(rule, self.x, g, self.state, options)
         except NotStraightError:
             self.is_notable = False
-        return self.noted is not None
+            return False
+        return True
 
     def is_alike(self) -> bool:
         """Whether the parameters still have the same numbers: a user may have reset one's."""

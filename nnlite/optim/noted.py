@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import copy_context
 from types import SimpleNamespace
 from typing import Any
 
@@ -63,11 +64,11 @@ class NotedRule:
             Traced(g, Root(g, _GRADIENT), recorder),
         )
         try:
-            with recorder:
-                rule(vector, gradient, given, o)
+            # in a context of its own: no interruption can leave a recorder in this one
+            copy_context().run(_recorded, recorder, rule, vector, gradient, given, o)
             self._calls = Calls(recorder.lines)
             self._advance = [read(given[name]) for name in self._names]
-        except Exception as error:  # an error of the rule itself comes again
+        except (NotStraightError, TypeError) as error:  # numbers cannot do all that Python's can
             for array, content in zip(arrays, before, strict=True):
                 array[...] = content
             raise NotStraightError from error
@@ -85,6 +86,11 @@ class NotedRule:
         self._calls.call()
         for name, advanced in zip(self._names, self._advance, strict=True):
             state[name] = advanced(values)
+
+
+def _recorded(recorder: Recorder, rule: Callable[..., None], *args: Any) -> None:
+    with recorder:
+        rule(*args)
 
 
 def _is_plain(value: Any) -> bool:
