@@ -111,8 +111,8 @@ def capture(step: Callable[..., Any]) -> Captured:
 
     The first two calls with inputs of certain shapes and dtypes run as usual and are recorded;
     from the third on the recording is replayed. Each call is one step, and computes the same bits
-    as ``step`` would (the sign of a NaN aside). Inputs of other shapes, such as the last batch of an epoch, are recorded for
-    themselves. ::
+    as ``step`` would (the sign of a NaN aside). Inputs of other shapes, such as the last batch of
+    an epoch, are recorded for themselves. ::
 
         def step(x, y):
             optimizer.zero_grad()
