@@ -17,6 +17,8 @@ from nnlite.ops.kernels import convolution, im2col, rows, winograd
 from nnlite.ops.kernels.windows import Windows
 from tests.layouts import LAYOUTS as ALL_LAYOUTS
 
+NAMES = ("y", "gw", "gx", "gw with gx", "gx with gw")
+
 TOLERANCE = 2e-5
 """Largest error, as a part of the largest result or of the largest sum of absolute products."""
 
@@ -63,13 +65,13 @@ def _arrays(
 def _kernels(
     module: Any, x: np.ndarray, w: np.ndarray, b: np.ndarray, gy: np.ndarray, windows: Windows
 ) -> list[np.ndarray]:
-    """y, gw and gx of one module's kernels."""
+    """y, gw and gx of one module's kernels, and once more gw and gx, computed together."""
     groups = (1,) if module is im2col else ()
-    return [
-        module.convolve(x, w, b, windows, *groups),
-        module.weight_grad(x, gy, windows, *groups),
-        module.input_grad(gy, w, windows, *groups),
-    ]
+    y = module.convolve(x, w, b, windows, *groups)
+    gw = module.weight_grad(x, gy, windows, *groups)
+    gx = module.input_grad(gy, w, windows, *groups)
+    both = module.gradients(x, gy, w, windows) if module is winograd else (gx, gw)
+    return [y, gw, gx, both[1], both[0]]
 
 
 def _plain(arrays: tuple[np.ndarray, ...], windows: Windows) -> list[np.ndarray]:
@@ -134,7 +136,7 @@ def test_every_shape_and_memory(case: dict[str, Any]) -> None:
         for name in ("convolve", "weight_grad", "input_grad"):
             patch.delattr(rows, name)  # finite numbers need no other kernel
         found = _kernels(winograd, x, w, b if case["bias"] else None, gy, windows)
-    for name, ours, theirs, scale in zip(("y", "gw", "gx"), found, expected, scales, strict=True):
+    for name, ours, theirs, scale in zip(NAMES, found, expected, scales, strict=True):
         _assert_close(ours, theirs, float(scale.max()), name)
     for now, then in zip((x, w, gy), before, strict=True):
         np.testing.assert_array_equal(now, then)
@@ -149,7 +151,7 @@ def test_rounding_stays_small(threads: int, size: int) -> None:
     windows = _windows((size, size), (0, 0))
     arrays = _arrays(threads, 16, 32, 64, windows)
     found = _kernels(winograd, *arrays, windows)
-    for name, ours, plain in zip(("y", "gw", "gx"), found, _plain(arrays, windows), strict=True):
+    for name, ours, plain in zip(NAMES, found, _plain(arrays, windows), strict=True):
         _assert_close(ours, plain, float(np.abs(plain).max()), name)
 
 
@@ -175,10 +177,11 @@ def test_the_same_bits_again(threads: int) -> None:
 def test_the_results_memory_has_the_batch_innermost(layout: str) -> None:
     windows = _windows((9, 8), (0, 1))
     x, w, b, gy = _arrays(3, 9, 4, 5, windows)
-    y, gw, gx = _kernels(winograd, LAYOUTS[layout](x), w, b, LAYOUTS[layout](gy), windows)
+    y, *gradients = _kernels(winograd, LAYOUTS[layout](x), w, b, LAYOUTS[layout](gy), windows)
     assert y.transpose(2, 1, 3, 0).flags.c_contiguous
-    assert gx.transpose(2, 1, 3, 0).flags.c_contiguous
-    assert gw.flags.c_contiguous
+    for gw, gx in (gradients[:2], gradients[2:]):
+        assert gx.transpose(2, 1, 3, 0).flags.c_contiguous
+        assert gw.flags.c_contiguous
 
 
 # -- numbers that are not finite -------------------------------------------------------------
@@ -197,14 +200,14 @@ def test_one_number_that_is_not_finite(where: str, value: float, threads: int) -
     with np.errstate(invalid="ignore"):
         found, expected = _kernels(winograd, *arrays, windows), _plain(arrays, windows)
     hit = 0
-    for name, ours, plain in zip(("y", "gw", "gx"), found, expected, strict=True):
+    for name, ours, plain in zip(NAMES, found, expected, strict=True):
         finite = np.isfinite(plain)
         hit += not finite.all()
         np.testing.assert_array_equal(ours[~finite], plain[~finite], err_msg=name)
         if finite.any():
             scale = float(np.abs(plain[finite]).max())
             _assert_close(ours[finite], plain[finite], scale, name)
-    assert hit == {"x": 2, "w": 2, "b": 1, "gy": 2}[where]
+    assert hit == {"x": 3, "w": 3, "b": 1, "gy": 4}[where]
 
 
 @pytest.mark.parametrize("place", ["first", "last"])
@@ -241,9 +244,9 @@ def test_sums_that_only_the_maps_overflow() -> None:
         for name in ("convolve", "input_grad"):
             inner = getattr(rows, name)
             patch.setattr(rows, name, lambda *a, f=inner: (called.append(f.__name__), f(*a))[1])
-        y, _, gx = _kernels(winograd, *arrays, windows)
-        expected_y, _, expected_gx = _plain(arrays, windows)
-    assert called == ["convolve", "input_grad"]  # else this tests nothing
+        y, _, gx, *_ = _kernels(winograd, *arrays, windows)
+        expected_y, _, expected_gx, *_ = _plain(arrays, windows)
+    assert called == ["convolve", "input_grad", "input_grad"]  # else this tests nothing
     np.testing.assert_allclose(y, expected_y, rtol=1e-3, atol=1e31)
     np.testing.assert_allclose(gx, expected_gx, rtol=1e-3, atol=1e31)
 
@@ -254,7 +257,7 @@ def test_sums_that_only_the_maps_overflow() -> None:
 def _used(monkeypatch: pytest.MonkeyPatch, x: nnlite.Tensor, O: int, **how: Any) -> set[str]:  # noqa: E741
     """Which of Winograd's kernels run in conv2d's forward and backward."""
     seen: set[str] = set()
-    for name in ("convolve", "weight_grad", "input_grad"):
+    for name in ("convolve", "weight_grad", "input_grad", "gradients"):
         inner = getattr(winograd, name)
 
         def spy(*args: Any, inner: Any = inner, name: str = name) -> Any:
@@ -268,7 +271,7 @@ def _used(monkeypatch: pytest.MonkeyPatch, x: nnlite.Tensor, O: int, **how: Any)
     return seen
 
 
-ALL = {"convolve", "weight_grad", "input_grad"}
+ALL = {"convolve", "gradients"}
 
 
 @pytest.mark.parametrize(

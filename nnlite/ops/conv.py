@@ -13,7 +13,13 @@ from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Array
 from nnlite.ops.arithmetic import add
 from nnlite.ops.conv_args import Convolution, check_conv, check_conv_transpose
-from nnlite.ops.kernels.convolution import convolve, input_grad, laid_out, weight_grad
+from nnlite.ops.kernels.convolution import (
+    convolve,
+    gradients,
+    input_grad,
+    laid_out,
+    weight_grad,
+)
 from nnlite.ops.kernels.windows import Windows
 from nnlite.ops.shape import reshape
 
@@ -44,11 +50,15 @@ class Conv2d(Op):
     def backward(ctx: Any, gy: Any) -> Any:
         need_x, need_w, need_b = ctx.needs_input_grad
         params = {"windows": ctx.windows, "groups": ctx.groups}
-        gx = Conv2dInputGrad.call(gy, ctx.input(1), **params) if need_x else None
-        gw = None
-        if need_w:
-            x = ctx.input(0)
-            gw = Conv2dWeightGrad.call(x if isinstance(x, Tensor) else ctx.x, gy, **params)
+        gx = gw = None
+        x = ctx.input(0) if need_w else None
+        if not isinstance(x, Tensor):
+            x = ctx.x if need_w else None
+        if need_x and need_w and not isinstance(x, Tensor):
+            gx, gw = gradients(x, gy, ctx.input(1), **params)  # they have work in common
+        else:
+            gx = Conv2dInputGrad.call(gy, ctx.input(1), **params) if need_x else None
+            gw = Conv2dWeightGrad.call(x, gy, **params) if need_w else None
         return gx, gw, (gy if need_b else None)
 
 

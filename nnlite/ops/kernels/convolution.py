@@ -57,6 +57,13 @@ def weight_grad(x: Array, gy: Array, windows: Windows, groups: int) -> Array:
     return im2col.weight_grad(x, gy, windows, groups)
 
 
+def gradients(x: Array, gy: Array, w: Array, windows: Windows, groups: int) -> tuple[Array, Array]:
+    """input_grad and weight_grad, which may have work in common."""
+    if _by_winograd(gy, w.shape[1], w.shape[0], windows, groups):
+        return winograd.gradients(x, gy, w, windows)
+    return input_grad(gy, w, windows, groups), weight_grad(x, gy, windows, groups)
+
+
 def _by_rows(x: Array, windows: Windows, groups: int) -> bool:
     return (
         x.shape[0] >= LEAST_BATCH

@@ -123,12 +123,8 @@ def weight_grad(x: Array, gy: Array, windows: Windows) -> Array:
             seen += np.matmul(by_point, ring.by_point.swapaxes(1, 2))
         return total
 
-    # in the order of the pieces, whichever thread was first: the same bits each time
-    total = sum(_by_pieces(piece, len(grads), N)).reshape(a, O, 5, C)
-    by_row = total[:, :, 2:]  # the adjoint of _at_points
-    by_row[:, :, 1:] += total[:, :, :2]
-    gw = (maps.weights.T @ by_row.reshape(a, -1)).reshape(3, O, 3, C).transpose(1, 3, 2, 0)
-    return np.ascontiguousarray(gw) if np.isfinite(gw).all() else rows.weight_grad(x, gy, windows)
+    gw = _from_points(_by_pieces(piece, len(grads), N), maps)
+    return gw if np.isfinite(gw).all() else rows.weight_grad(x, gy, windows)
 
 
 def input_grad(gy: Array, w: Array, windows: Windows) -> Array:
@@ -155,6 +151,40 @@ def input_grad(gy: Array, w: Array, windows: Windows) -> Array:
     if not all(_by_pieces(piece, H, N)):
         return rows.input_grad(gy, w, windows)
     return gx.transpose(3, 1, 0, 2)
+
+
+def gradients(x: Array, gy: Array, w: Array, windows: Windows) -> tuple[Array, Array]:
+    """input_grad and weight_grad, for which the rows of gy are mapped once."""
+    images, grads, maps = rows.as_rows(x), rows.as_rows(gy), _maps(windows)
+    (N, C), O, (H, W), top = x.shape[:2], gy.shape[1], windows.size, windows.padding[0]  # noqa: E741
+    weights = _at_points(w.transpose(1, 2, 0, 3)[:, ::-1], maps)  # (a, C, 5 * O)
+    gx = np.empty((H, C, W, N), dtype=gy.dtype)
+
+    def piece(start: int, stop: int, part: slice) -> tuple[bool, Array]:
+        n = gx[0, 0, 0, part].size
+        # gy's rows from here on are this piece's for the weights; what is above saw zeros alone
+        q = start + top if start else max(top - 2, 0)
+        above = _Ring(grads[..., part], maps.outputs.T, maps, start + top - 2)
+        under = _Ring(images[..., part], maps.data, maps, q - top)
+        values, by_point = _room(C, n, maps)
+        total, ones = np.zeros(gx.shape[1:3], dtype=gx.dtype), np.ones(n, dtype=gx.dtype)
+        gw = np.zeros((len(maps.weights), O, 5 * C), dtype=gx.dtype)
+        for r in range(start, stop):
+            np.matmul(weights[..., above.see(r + top - 2)], above.by_point, out=by_point)
+            out = gx[r, :, :, part]
+            np.matmul(maps.data.T, values, out=out)
+            total += out @ ones
+            while q < min(r + top + 1, len(grads)):
+                seen = gw[..., under.see(q - top)]
+                seen += np.matmul(above.row(q), under.by_point.swapaxes(1, 2))
+                q += 1
+        return bool(np.isfinite(total).all()), gw
+
+    found = _by_pieces(piece, H, N)
+    gw = _from_points([gw for _, gw in found], maps)
+    if not all(finite for finite, _ in found) or not np.isfinite(gw).all():
+        return input_grad(gy, w, windows), weight_grad(x, gy, windows)
+    return gx.transpose(3, 1, 0, 2), gw
 
 
 # -- the maps --------------------------------------------------------------------------------
@@ -204,6 +234,18 @@ def _at_points(by_row: Array, maps: Maps) -> Array:
     return (maps.weights @ five.T).reshape(-1, P, 5 * Q)
 
 
+def _from_points(totals: list[Array], maps: Maps) -> Array:
+    """The adjoint of _at_points, of what the pieces found: gw (O, C, 3, 3)."""
+    # in the order of the pieces, whichever thread was first: the same bits each time
+    total: Array = sum(totals)  # (a, O, 5 * C)
+    a, O, columns = total.shape  # noqa: E741
+    total = total.reshape(a, O, 5, columns // 5)
+    by_row = total[:, :, 2:]
+    by_row[:, :, 1:] += total[:, :, :2]
+    gw = (maps.weights.T @ by_row.reshape(a, -1)).reshape(3, O, 3, -1).transpose(1, 3, 2, 0)
+    return np.ascontiguousarray(gw)
+
+
 # -- the rows --------------------------------------------------------------------------------
 
 
@@ -231,6 +273,11 @@ class _Ring:
         self._next = first + 3
         phase = 2 - first % 3  # place 0 holds row (-first) % 3 of the three
         return slice(phase * self._channels, (phase + 3) * self._channels)
+
+    def row(self, q: int) -> Array:
+        """One of the rows that are held, (a, C, t * n)."""
+        k = q % 3 * self._channels
+        return self.by_point[:, k : k + self._channels]
 
 
 def _room(channels: int, n: int, maps: Maps) -> tuple[Array, Array]:
