@@ -15,15 +15,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nnlite.autograd.lowering import Replayer
 from nnlite.autograd.modes import _state, is_grad_enabled
 from nnlite.autograd.recording import Recording, Tape
 from nnlite.autograd.replay import rebuilt
 from nnlite.autograd.tensor import Tensor, wrap
 from nnlite.backend import is_plain
 from nnlite.errors import CaptureError, DtypeError
+
+if TYPE_CHECKING:
+    from nnlite.autograd.lowering import Replayer
 
 RECORDINGS = 3
 """So many calls may differ from the one before: the first may make what later ones find."""
@@ -98,6 +100,8 @@ class Captured:
             difference = tape.difference(before)
             if not difference:
                 tape.close()
+                from nnlite.autograd.lowering import Replayer  # many programs capture nothing
+
                 self._ready[key] = Replayer(tape)
             else:
                 self._tries[key] = self._tries.get(key, 1) + 1

@@ -10,12 +10,11 @@ stream of random numbers are read and advanced by kernels.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnlite.autograd.capture import Captured, detached, mapped, signature
-from nnlite.autograd.lowering import Replayer
 from nnlite.autograd.recording import Tape
 from nnlite.autograd.tensor import Tensor
 from nnlite.backend import Backend, backend_of, default_generator
@@ -24,6 +23,9 @@ from nnlite.backend.cuda_graph import Graph
 from nnlite.errors import CaptureError, DtypeError
 from nnlite.ops.kernels.cuda.dropout import Counter, counting
 from nnlite.optim import fused
+
+if TYPE_CHECKING:
+    from nnlite.autograd.lowering import Replayer
 
 __all__ = ["capture"]
 

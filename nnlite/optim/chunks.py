@@ -15,17 +15,18 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from nnlite.autograd import Tensor
 from nnlite.autograd.tensor import wrap
-from nnlite.autograd.tracing import NotStraightError
 from nnlite.backend import NUMPY, Array, backend_of
 from nnlite.backend.threads import get_num_threads, run
 from nnlite.optim.fused import Fused, is_possible
-from nnlite.optim.noted import NotedRule
+
+if TYPE_CHECKING:
+    from nnlite.optim.noted import NotedRule
 
 CHUNK = 2**16
 """Elements of a piece for one thread: what a rule passes over several times stays in the cache."""
@@ -164,6 +165,10 @@ class _Part:
 
     def _note(self, rule: Update, g: Array, options: SimpleNamespace) -> bool:
         """Do it, and note how; False where the rule has to be asked each time."""
+        # here, since nobody needs them who does not train
+        from nnlite.autograd.tracing import NotStraightError
+        from nnlite.optim.noted import NotedRule
+
         try:
             self.noted = NotedRule(rule, self.x, g, self.state, options)
         except NotStraightError:
