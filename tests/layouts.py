@@ -66,3 +66,18 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "from_numpy": _shared,
     "byte-swapped": _swapped,
 }
+
+
+def _batch_innermost(x: np.ndarray) -> np.ndarray:
+    return x.transpose(2, 1, 3, 0).copy().transpose(3, 1, 0, 2)
+
+
+IMAGE_LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "C": np.ascontiguousarray,
+    "batch innermost": _batch_innermost,
+    **{
+        name: LAYOUTS[name]
+        for name in ("Fortran", "sliced", "negative strides", "transposed", "read-only")
+    },
+}
+"""Of images (N, C, H, W), whose batch convolution has innermost."""

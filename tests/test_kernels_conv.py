@@ -6,7 +6,7 @@ results must be equal, not close.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,21 +21,7 @@ from nnlite.autograd.checks.gradcheck import gradgradcheck
 from nnlite.errors import GraphError
 from nnlite.ops.kernels import convolution, im2col, rows
 from nnlite.ops.kernels.windows import Windows
-from tests.layouts import LAYOUTS as ALL_LAYOUTS
-
-
-def _batch_innermost(x: np.ndarray) -> np.ndarray:
-    return x.transpose(2, 1, 3, 0).copy().transpose(3, 1, 0, 2)
-
-
-LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "C": np.ascontiguousarray,
-    "batch innermost": _batch_innermost,
-    **{
-        name: ALL_LAYOUTS[name]
-        for name in ("Fortran", "sliced", "negative strides", "transposed", "read-only")
-    },
-}
+from tests.layouts import IMAGE_LAYOUTS as LAYOUTS
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,26 +15,12 @@ import nnlite
 import nnlite.nn.functional as F
 from nnlite.ops.kernels import convolution, im2col, rows, winograd
 from nnlite.ops.kernels.windows import Windows
-from tests.layouts import LAYOUTS as ALL_LAYOUTS
+from tests.layouts import IMAGE_LAYOUTS as LAYOUTS
 
 NAMES = ("y", "gw", "gx", "gw with gx", "gx with gw")
 
 TOLERANCE = 2e-5
 """Largest error, as a part of the largest result or of the largest sum of absolute products."""
-
-
-def _batch_innermost(x: np.ndarray) -> np.ndarray:
-    return x.transpose(2, 1, 3, 0).copy().transpose(3, 1, 0, 2)
-
-
-LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "C": np.ascontiguousarray,
-    "batch innermost": _batch_innermost,
-    **{
-        name: ALL_LAYOUTS[name]
-        for name in ("Fortran", "sliced", "negative strides", "transposed", "read-only")
-    },
-}
 
 
 @pytest.fixture(autouse=True)
