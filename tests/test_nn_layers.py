@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from nnlite import nn
+from nnlite import manual_seed, nn
 from nnlite.autograd import Tensor, grad
 
 IMAGE, SIGNAL, ROWS = (2, 4, 7, 6), (2, 4, 9), (5, 4)
@@ -223,3 +223,16 @@ def test_a_weight_that_was_replaced_by_a_plain_tensor_is_used() -> None:
     assert layer(Tensor(np.ones((1, 2), dtype="float32"))).item() == np.float32(5) + np.float32(
         bias
     )
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (2, 3, 4), (2, 3, 4, 5)])
+@pytest.mark.parametrize("layout", ["C", "F"])
+def test_dropout_drops_the_same_elements_in_any_layout(shape: tuple[int, ...], layout: str) -> None:
+    x = Tensor(np.ones(shape, dtype="float32"))
+    manual_seed(1)
+    expected = nn.Dropout(0.5)(x).numpy()
+    manual_seed(1)
+    found = nn.Dropout(0.5)(Tensor(np.array(x.numpy(), order=layout))).numpy()  # type: ignore[call-overload]
+    assert found.shape == shape
+    np.testing.assert_array_equal(found, expected)
+    assert set(np.unique(found)) <= {0, 2}

@@ -215,6 +215,6 @@ def _mask(
         mask = drawn.reshape(shape)
     else:  # the batch innermost, as convolution has it: long runs to copy
         mask = drawn.reshape(*shape[1:], shape[0]).transpose(last, *range(last))
-    if order is None:
+    if not order:  # also of a single number, of which ascontiguousarray would make a vector
         return mask
     return np.ascontiguousarray(mask.transpose(order)).transpose(np.argsort(order))
