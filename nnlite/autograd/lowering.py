@@ -216,11 +216,7 @@ class _Lowering:
     # -- backward --------------------------------------------------------------------------
 
     def _backward(self, entry: Call) -> None:
-        args = [a.array if isinstance(a, Const) else a(self.traced) for a in entry.args]
-        kwargs = {
-            name: a.array if isinstance(a, Const) else a(self.traced)
-            for name, a in entry.kwargs.items()
-        }
+        args, kwargs = entry.arguments(self.traced)
         given = inspect.signature(_BACKWARD).bind(*args, **kwargs).arguments
         tensor = given.pop("tensors")
         if not isinstance(tensor, Tensor) or tensor.node is None or any(given.values()):

@@ -179,10 +179,7 @@ class Call(Entry):
 
     def run(self, values: Values) -> None:
         """The call, its arguments made anew."""
-        args = [a.array if isinstance(a, Const) else a(values) for a in self.args]
-        kwargs = {
-            name: a.array if isinstance(a, Const) else a(values) for name, a in self.kwargs.items()
-        }
+        args, kwargs = self.arguments(values)
         result = self.function(*args, **kwargs)
         if self.writes:
             results = result if isinstance(result, tuple) else (result,)
@@ -195,6 +192,14 @@ class Call(Entry):
                         got=f"shape {array.shape}",
                         hint="a captured step has no results whose size depends on values",
                     )
+
+    def arguments(self, values: Values) -> tuple[list[Any], dict[str, Any]]:
+        """What it is called with."""
+        args = [a.array if isinstance(a, Const) else a(values) for a in self.args]
+        kwargs = {
+            name: a.array if isinstance(a, Const) else a(values) for name, a in self.kwargs.items()
+        }
+        return args, kwargs
 
 
 def rebuilt(like: Any, items: list[Any]) -> Any:
