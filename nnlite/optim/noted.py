@@ -59,10 +59,8 @@ class NotedRule:
             else:
                 given[name] = _number(entry, _NUMBERS + self._names.index(name))
         o = SimpleNamespace(**{**vars(options), "lr": _number(options.lr, _LR)})
-        vector, gradient = (
-            Traced(x, Root(x), recorder),
-            Traced(g, Root(g, _GRADIENT), recorder),
-        )
+        vector = Traced(x, Root(x), recorder)
+        gradient = Traced(g, Root(g, _GRADIENT), recorder)
         try:
             # in a context of its own: no interruption can leave a recorder in this one
             copy_context().run(_recorded, recorder, rule, vector, gradient, given, o)
